@@ -1,0 +1,2 @@
+//! The `fasterapi-host` command.
+fn main() {}
