@@ -1,1 +1,12 @@
-//! fasterapi-core
+//! The vocabulary that every floor shares: ids, where an error came from, secrets.
+//!
+//! Nothing here does I/O, knows a clock, or depends on tokio or wasmtime.
+
+mod error;
+mod ids;
+pub mod manifest;
+mod secret;
+
+pub use error::Origin;
+pub use ids::{DatabaseAlias, IdError, TenantId};
+pub use secret::Secret;
