@@ -29,7 +29,7 @@ const MAX_METHOD: usize = 32;
 const MAX_TEXT: usize = 4096;
 const MAX_PACKAGES: usize = 2000;
 
-/// What a build knows about an app.
+/// What a build knows about an app. The SDK fills it in Python; the builder adds `format`, `packages` and `builder`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The form of this manifest; see [`FORMAT`].
@@ -38,27 +38,43 @@ pub struct Manifest {
     pub target: String,
     /// What kind of app `target` is.
     pub kind: AppKind,
-    /// The app's title, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-    /// The app's version, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// The routes in the order in which the app tries them.
+    /// The web framework the app stands on; none for a bare ASGI callable.
     #[serde(default)]
-    pub routes: Vec<Route>,
-    /// What the app's constructor asked of the host (`App(enable_h2=True, compression=True)`), by name.
+    pub framework: Option<Framework>,
+    /// The version of the Python SDK in the component.
     #[serde(default)]
-    pub options: BTreeMap<String, serde_json::Value>,
-    /// Whether the component imports `fasterapi:postgres`.
+    pub sdk: String,
+    /// The version of Python in the component.
     #[serde(default)]
-    pub postgres: bool,
-    /// What was put into the component beside the app: package name to version.
-    #[serde(default)]
-    pub packages: BTreeMap<String, String>,
+    pub python: String,
     /// The version of the builder.
     #[serde(default)]
     pub builder: String,
+    /// Whether the component imports `fasterapi:postgres`.
+    #[serde(default)]
+    pub uses_postgres: bool,
+    /// Whether the app's routes have instances of their own.
+    #[serde(default)]
+    pub isolation: Isolation,
+    /// What the app's constructor asked of the host (`App(enable_h2=True, compression=True)`), by name; null
+    /// where it did not say.
+    #[serde(default)]
+    pub server: BTreeMap<String, serde_json::Value>,
+    /// The routes in the order in which the app tries them. Empty for a bare ASGI callable.
+    #[serde(default)]
+    pub routes: Vec<Route>,
+    /// What was put into the component beside the app: package name to version.
+    #[serde(default)]
+    pub packages: BTreeMap<String, String>,
+}
+
+/// A web framework and its version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Framework {
+    /// The package's name: `fastapi`, `starlette`.
+    pub name: String,
+    /// The package's version.
+    pub version: String,
 }
 
 /// What kind of app a component was built from.
@@ -66,7 +82,9 @@ pub struct Manifest {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum AppKind {
-    /// `fastapi.FastAPI` or `fasterapi.App`.
+    /// `fasterapi.App`.
+    Fasterapi,
+    /// `fastapi.FastAPI`.
     Fastapi,
     /// `starlette.applications.Starlette`.
     Starlette,
@@ -75,19 +93,39 @@ pub enum AppKind {
     Asgi,
 }
 
+/// Which requests may share an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Isolation {
+    /// One pool for all routes: the app keeps state in module globals.
+    App,
+    /// A pool for each route. A word from the future reads as this, the stricter one.
+    #[default]
+    #[serde(other)]
+    Route,
+}
+
 /// One entry of the app's routing table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// What the route serves.
     pub kind: RouteKind,
-    /// The pattern in Starlette's form: `/items/{item_id}`, `/files/{path:path}`.
+    /// The framework's own pattern: `/items/{item_id}`, `/files/{path:path}`; for [`RouteKind::Host`] the
+    /// pattern of the host name.
     pub path: String,
-    /// Upper-case methods; empty means any (a mount, a bare ASGI app).
+    /// Upper-case methods; empty means any.
     #[serde(default)]
     pub methods: Vec<String>,
     /// The route's name, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub name: Option<String>,
+    /// Whether the route is in the app's OpenAPI document.
+    #[serde(default)]
+    pub in_schema: bool,
+    /// Whether this route has instances of its own.
+    #[serde(default)]
+    pub isolation: Isolation,
 }
 
 /// What a route serves.
@@ -99,6 +137,8 @@ pub enum RouteKind {
     Http,
     /// One pattern, WebSocket.
     Websocket,
+    /// Everything under a host name.
+    Host,
     /// Everything below a prefix, whatever its kind.
     #[serde(other)]
     Mount,
@@ -191,8 +231,12 @@ impl Manifest {
             text("package name", name)?;
             text("package version", version)?;
         }
-        for value in [&self.title, &self.version].into_iter().flatten() {
-            text("title or version", value)?;
+        for version in [&self.sdk, &self.python, &self.builder] {
+            text("version", version)?;
+        }
+        if let Some(framework) = &self.framework {
+            text("framework name", &framework.name)?;
+            text("framework version", &framework.version)?;
         }
         self.routes.iter().try_for_each(Route::check)
     }
@@ -201,7 +245,8 @@ impl Manifest {
 impl Route {
     fn check(&self) -> Result<(), ManifestError> {
         text("route path", &self.path)?;
-        if !(self.path.is_empty() || self.path.starts_with('/')) {
+        let prefix_free = self.path.is_empty() || self.kind == RouteKind::Host;
+        if !(prefix_free || self.path.starts_with('/')) {
             return Err(out_of_bounds("route path", &self.path));
         }
         if let Some(name) = &self.name {

@@ -6,19 +6,23 @@ fn manifest() -> Manifest {
     Manifest {
         format: FORMAT,
         target: "main:app".into(),
-        kind: AppKind::Fastapi,
-        title: Some("Items".into()),
-        version: None,
+        kind: AppKind::Fasterapi,
+        framework: Some(Framework { name: "fastapi".into(), version: "0.165.0".into() }),
+        sdk: "0.1.0".into(),
+        python: "3.14.0".into(),
+        builder: "0.1.0".into(),
+        uses_postgres: true,
+        isolation: Isolation::Route,
+        server: BTreeMap::from([("compression".into(), serde_json::json!(true))]),
         routes: vec![Route {
             kind: RouteKind::Http,
             path: "/items/{item_id}".into(),
             methods: vec!["GET".into(), "HEAD".into()],
             name: Some("get_item".into()),
+            in_schema: true,
+            isolation: Isolation::App,
         }],
-        options: BTreeMap::from([("compression".into(), serde_json::json!(true))]),
-        postgres: true,
         packages: BTreeMap::from([("fastapi".into(), "0.165.0".into())]),
-        builder: "0.1.0".into(),
     }
 }
 
@@ -87,9 +91,10 @@ fn unknown_fields_are_ignored_and_another_format_is_refused() {
 
 #[test]
 fn a_kind_from_the_future_reads_as_the_general_one() {
-    let json = br#"{"format":1,"target":"a:b","kind":"flask","routes":[{"kind":"sse","path":"/x"}]}"#;
+    let json = br#"{"format":1,"target":"a:b","kind":"flask","isolation":"tenant","routes":[{"kind":"sse","path":"/x"}]}"#;
     let manifest = Manifest::from_json(json).unwrap();
     assert_eq!(manifest.kind, AppKind::Asgi);
+    assert_eq!(manifest.isolation, Isolation::Route);
     assert_eq!(manifest.routes.first().unwrap().kind, RouteKind::Mount);
 }
 
@@ -116,6 +121,6 @@ fn an_oversized_manifest_is_refused_before_parsing() {
 #[test]
 fn deeply_nested_json_is_an_error_not_a_crash() {
     let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
-    let json = format!(r#"{{"format":1,"target":"a:b","kind":"asgi","options":{{"x":{deep}}}}}"#);
+    let json = format!(r#"{{"format":1,"target":"a:b","kind":"asgi","server":{{"x":{deep}}}}}"#);
     assert!(matches!(Manifest::from_json(json.as_bytes()), Err(ManifestError::Malformed(_))));
 }
