@@ -1,0 +1,139 @@
+"""Installs an app's dependencies for the guest, with pip, and explains in JSON what cannot be installed.
+
+usage: install.py JOB.json
+
+Only wheels that run in the guest are taken: pure Python, and ours for WASI. pip evaluates environment markers for
+the Python it runs on, so the guest's environment is put in its place. Packages that only a server needs are left
+out, and packages that cannot work in the guest are refused, wherever in the tree they are asked for.
+
+Reads from JOB: `arguments` (for `pip install`), `skip` and `refuse` (name -> reason), `constraints` (name ->
+specifier) and `result` (the file to write). Writes `{"ok": true, "installed": {name: version}, "skipped": [name]}`
+or `{"ok": false, "kind": …, "packages": [{"name", "wanted", "by", "ours"}]}`. Anything else is pip's own error on
+stderr. Built on the internals of the pinned pip.
+"""
+
+import json
+import pathlib
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn
+
+from pip._internal.commands.install import InstallCommand
+from pip._internal.exceptions import InstallationError
+from pip._internal.index.package_finder import PackageFinder
+from pip._internal.models.candidate import InstallationCandidate
+from pip._internal.models.selection_prefs import SelectionPreferences
+from pip._internal.models.target_python import TargetPython
+from pip._internal.resolution.resolvelib import resolver
+from pip._internal.resolution.resolvelib.base import Requirement
+from pip._internal.resolution.resolvelib.factory import Factory
+from pip._vendor.packaging import markers
+from pip._vendor.packaging.requirements import Requirement as Wanted
+from pip._vendor.packaging.utils import canonicalize_name
+
+PYTHON = (3, 14)
+GUEST = {
+    "implementation_name": "cpython",
+    "implementation_version": "3.14.0",
+    "os_name": "posix",
+    "platform_machine": "wasm32",
+    "platform_python_implementation": "CPython",
+    "platform_release": "",
+    "platform_system": "WASI",
+    "platform_version": "",
+    "python_full_version": "3.14.0",
+    "python_version": "3.14",
+    "sys_platform": "wasi",
+}
+
+
+class Refused(InstallationError):
+    """A requirement that no choice of versions satisfies."""
+
+    def __init__(self, kind: str, packages: list[dict[str, Any]]) -> None:
+        super().__init__(f"{kind}: {', '.join(p['wanted'] for p in packages)}")
+        self.report = {"ok": False, "kind": kind, "packages": packages}
+
+
+class GuestFactory(Factory):
+    """pip's maker of requirements, with this project's rules."""
+
+    job: dict[str, Any] = {}
+    skipped: set[str] = set()
+    refused: Refused | None = None
+
+    def _make_requirements_from_install_req(self, ireq: Any, requested_extras: Iterable[str]) -> Iterator[Requirement]:
+        name = canonicalize_name(ireq.name or "")
+        wanted = ireq.match_markers(requested_extras)
+        if wanted and name in self.job["skip"]:
+            self.skipped.add(name)
+            return
+        if wanted and name in self.job["refuse"]:
+            parent = getattr(ireq.comes_from, "name", None)
+            fail("refused", [package(name, str(ireq.req), parent)])
+        yield from super()._make_requirements_from_install_req(ireq, requested_extras)
+
+    def get_installation_error(self, e: Any, constraints: Any) -> NoReturn:
+        causes = [describe(cause.requirement, cause.parent) for cause in e.causes]
+        ours = self.job["constraints"]
+        against_ours = [c for c in causes if c["name"] in ours and self.published(c)]
+        if against_ours:
+            fail("conflict", [{**c, "ours": ours[c["name"]]} for c in against_ours])
+        if len(causes) > 1:
+            fail("conflict", causes)
+        links = [candidate.link for candidate in self.published(causes[0])]
+        if any(link.is_wheel for link in links):
+            fail("native", causes)
+        fail("source-only" if links else "unknown", causes)
+
+    def published(self, cause: dict[str, Any]) -> list[InstallationCandidate]:
+        """What the index has of the wanted versions for the machine this runs on, as wheel or as source."""
+        finder = PackageFinder.create(
+            link_collector=self._finder._link_collector,
+            selection_prefs=SelectionPreferences(allow_yanked=False),
+            target_python=TargetPython(py_version_info=PYTHON),
+        )
+        specifier = Wanted(cause["wanted"]).specifier
+        candidates = finder.find_all_candidates(cause["name"])
+        return [c for c in candidates if specifier.contains(str(c.version), prereleases=True)]
+
+
+def describe(requirement: Requirement, parent: Any) -> dict[str, Any]:
+    _, ireq = requirement.get_candidate_lookup()
+    wanted = str(ireq.req) if ireq is not None and ireq.req is not None else str(requirement)
+    return package(requirement.project_name, wanted, parent.name if parent else None)
+
+
+def package(name: str, wanted: str, by: str | None) -> dict[str, Any]:
+    return {"name": name, "wanted": wanted.partition(";")[0].strip(), "by": by, "ours": None}
+
+
+def fail(kind: str, packages: list[dict[str, Any]]) -> NoReturn:
+    GuestFactory.refused = Refused(kind, packages)
+    raise GuestFactory.refused
+
+
+def installed(folder: pathlib.Path) -> dict[str, str]:
+    names = (info.name.removesuffix(".dist-info").partition("-") for info in folder.glob("*.dist-info"))
+    return {canonicalize_name(name): version for name, _, version in names}
+
+
+def main(job_file: str) -> int:
+    job = json.loads(pathlib.Path(job_file).read_text())
+    GuestFactory.job = job
+    markers.default_environment = lambda: dict(GUEST)  # type: ignore[assignment,return-value]
+    resolver.Factory = GuestFactory  # type: ignore[misc]
+    code = InstallCommand("install", "").main(job["arguments"])
+    if GuestFactory.refused is not None:
+        report = GuestFactory.refused.report
+    elif code == 0:
+        names = sorted(GuestFactory.skipped)
+        report = {"ok": True, "installed": installed(pathlib.Path(job["target"])), "skipped": names}
+    else:
+        return int(code)
+    pathlib.Path(job["result"]).write_text(json.dumps(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

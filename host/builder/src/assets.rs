@@ -1,0 +1,69 @@
+//! What the binary carries: the Python SDK, the WIT files, the scripts and the recipes.
+
+use std::fs;
+use std::path::Path;
+
+use include_dir::{Dir, DirEntry, include_dir};
+
+use crate::BuildError;
+use crate::cache::{KeyMaker, create_folder};
+
+static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/python/fasterapi");
+static WIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../wit");
+
+pub(crate) const LIBS_SCRIPT: &str = include_str!("../python/libs.py");
+pub(crate) const SDIST_SCRIPT: &str = include_str!("../python/sdist.py");
+pub(crate) const WHEEL_SCRIPT: &str = include_str!("../python/wheel.py");
+pub(crate) const INSTALL_SCRIPT: &str = include_str!("../python/install.py");
+pub(crate) const COMPILE_MODULE: &str = include_str!("../python/compile_site.py");
+pub(crate) const PYDANTIC_CORE: &str =
+    include_str!("../../../guest-sdk/wasi-wheels/pydantic-core/recipe.toml");
+pub(crate) const PACKAGES: &str = include_str!("../../../guest-sdk/wasi-wheels/packages.toml");
+
+/// Writes the SDK's package to `folder/fasterapi`.
+pub(crate) fn write_sdk(folder: &Path) -> Result<(), BuildError> {
+    write_tree(&SDK, &folder.join("fasterapi"))
+}
+
+/// Writes the WIT files to `folder`.
+pub(crate) fn write_wit(folder: &Path) -> Result<(), BuildError> {
+    write_tree(&WIT, folder)
+}
+
+/// Feeds everything embedded that goes into a component into a key.
+pub(crate) fn add_to(key: &mut KeyMaker) {
+    add_tree(&SDK, key);
+    add_tree(&WIT, key);
+    for text in [COMPILE_MODULE, INSTALL_SCRIPT, PYDANTIC_CORE, PACKAGES] {
+        key.add(text);
+    }
+}
+
+/// A developer's checkout has compiled files beside the sources; they are of another Python.
+fn is_compiled(path: &Path) -> bool {
+    path.ends_with("__pycache__") || path.extension().is_some_and(|extension| extension == "pyc")
+}
+
+fn write_tree(dir: &Dir<'_>, folder: &Path) -> Result<(), BuildError> {
+    create_folder(folder)?;
+    for entry in dir.entries().iter().filter(|entry| !is_compiled(entry.path())) {
+        let path = folder.join(entry.path().file_name().unwrap_or_default());
+        match entry {
+            DirEntry::Dir(dir) => write_tree(dir, &path)?,
+            DirEntry::File(file) => {
+                fs::write(&path, file.contents()).map_err(BuildError::io("write", &path))?
+            }
+        }
+    }
+    Ok(())
+}
+
+fn add_tree(dir: &Dir<'_>, key: &mut KeyMaker) {
+    for entry in dir.entries().iter().filter(|entry| !is_compiled(entry.path())) {
+        key.add(entry.path().as_os_str().as_encoded_bytes());
+        match entry {
+            DirEntry::Dir(dir) => add_tree(dir, key),
+            DirEntry::File(file) => key.add(file.contents()),
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! An app's dependencies, resolved and unpacked for the guest, with the SDK beside them and everything compiled.
+//!
+//! Two layers, each kept by content: what pip unpacked for a set of requirements, and the `site` folder that a
+//! component is made with (the packages, the SDK, and the guest's compiled files).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::cache::{Cache, KeyMaker, create_folder};
+use crate::command::run;
+use crate::component::{Componentize, copy_tree};
+use crate::progress::step;
+use crate::requirements::Requirements;
+use crate::toolchain::Toolchain;
+use crate::{BuildError, Progress, Unavailable, assets, wheels};
+
+/// A folder of packages ready to go into components.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// Read only: builds work on copies.
+    pub(crate) folder: PathBuf,
+    /// Name to version.
+    pub(crate) packages: BTreeMap<String, String>,
+    /// Lines for the user about packages that were left out.
+    pub(crate) notices: Vec<String>,
+}
+
+/// `packages.toml`.
+#[derive(Deserialize)]
+struct Policy {
+    constraints: BTreeMap<String, String>,
+    skip: BTreeMap<String, String>,
+    refuse: BTreeMap<String, String>,
+    instead: BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct Job<'a> {
+    arguments: Vec<String>,
+    skip: &'a BTreeMap<String, String>,
+    refuse: &'a BTreeMap<String, String>,
+    constraints: &'a BTreeMap<String, String>,
+    target: &'a Path,
+    result: &'a Path,
+}
+
+#[derive(Deserialize, Default)]
+struct Report {
+    ok: bool,
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    packages: Vec<Cause>,
+    #[serde(default)]
+    installed: BTreeMap<String, String>,
+    #[serde(default)]
+    skipped: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Cause {
+    name: String,
+    wanted: String,
+    by: Option<String>,
+    ours: Option<String>,
+}
+
+const PACKAGES_FOLDER: &str = "packages";
+const REPORT: &str = "report.json";
+
+/// Finds or makes the site folder for a set of requirements.
+pub(crate) fn site(
+    cache: &Cache,
+    toolchain: &Toolchain,
+    requirements: &Requirements,
+    progress: &dyn Progress,
+) -> Result<Site, BuildError> {
+    let policy: Policy = toml::from_str(assets::PACKAGES)
+        .map_err(|error| BuildError::Internal(format!("packages.toml is malformed: {error}")))?;
+    let mut key = KeyMaker::default();
+    requirements.add_to(&mut key);
+    assets::add_to(&mut key);
+    let key = key.finish();
+    let folder = cache.entry("site", &key, |folder| {
+        let unpacked = unpacked(cache, toolchain, requirements, &policy, progress)?;
+        let site = folder.join("site");
+        copy_tree(&unpacked.join(PACKAGES_FOLDER), &site)?;
+        assets::write_sdk(&site)?;
+        let report = folder.join(REPORT);
+        fs::copy(unpacked.join(REPORT), &report).map_err(BuildError::io("copy", &report))?;
+        step(progress, "compile the dependencies for the guest (once)", || compile(cache, toolchain, &site))
+    })?;
+    let report = read_report(&folder.join(REPORT))?;
+    let notices = report.skipped.iter().filter_map(|name| {
+        let reason = policy.skip.get(name)?;
+        Some(format!("`{name}` is left out: {reason}"))
+    });
+    let notices = notices.collect();
+    Ok(Site { folder: folder.join("site"), packages: report.installed, notices })
+}
+
+/// What pip unpacks for the requirements.
+fn unpacked(
+    cache: &Cache,
+    toolchain: &Toolchain,
+    requirements: &Requirements,
+    policy: &Policy,
+    progress: &dyn Progress,
+) -> Result<PathBuf, BuildError> {
+    let mut key =
+        KeyMaker::default().part(assets::PACKAGES).part(assets::INSTALL_SCRIPT).part(assets::PYDANTIC_CORE);
+    requirements.add_to(&mut key);
+    cache.entry("packages", &key.finish(), |folder| {
+        let target = folder.join(PACKAGES_FOLDER);
+        create_folder(&target)?;
+        if requirements.is_empty() {
+            return write_json(&folder.join(REPORT), &serde_json::json!({"ok": true}));
+        }
+        let wheels = wheels::ensure(cache, toolchain, progress)?;
+        step(progress, "install the app's dependencies", || {
+            install(
+                &Install { cache, toolchain, requirements, policy, wheels: &wheels, progress },
+                folder,
+                &target,
+            )
+        })?;
+        refuse_native_files(&target)
+    })
+}
+
+struct Install<'a> {
+    cache: &'a Cache,
+    toolchain: &'a Toolchain,
+    requirements: &'a Requirements,
+    policy: &'a Policy,
+    wheels: &'a Path,
+    progress: &'a dyn Progress,
+}
+
+fn install(job: &Install<'_>, folder: &Path, target: &Path) -> Result<(), BuildError> {
+    let scratch = job.cache.scratch()?;
+    let constraints = scratch.path().join("constraints.txt");
+    let lines: String =
+        job.policy.constraints.iter().map(|(name, version)| format!("{name}{version}\n")).collect();
+    fs::write(&constraints, lines).map_err(BuildError::io("write", &constraints))?;
+    // The SDK has the name; whoever has it on an index is somebody else.
+    let mut skip = job.policy.skip.clone();
+    skip.insert("fasterapi".to_owned(), String::new());
+    let result = folder.join(REPORT);
+    let file = scratch.path().join("job.json");
+    let arguments = pip_arguments(job, target, &constraints);
+    let Policy { refuse, constraints, .. } = job.policy;
+    write_json(&file, &Job { arguments, skip: &skip, refuse, constraints, target, result: &result })?;
+    let mut script = job.toolchain.script(assets::INSTALL_SCRIPT);
+    script.arg(&file).current_dir(scratch.path());
+    run(&mut script, job.progress)?.success("`pip install` of the app's dependencies")?;
+    let report = read_report(&result)?;
+    if report.ok { Ok(()) } else { Err(job.policy.explain(&report)) }
+}
+
+fn pip_arguments(job: &Install<'_>, target: &Path, constraints: &Path) -> Vec<String> {
+    let path = |path: &Path| path.display().to_string();
+    let mut arguments: Vec<String> = [
+        "--quiet",
+        "--no-input",
+        "--no-compile",
+        "--only-binary=:all:",
+        "--implementation",
+        "cp",
+        "--abi",
+        "cp314",
+        "--python-version",
+        "3.14",
+        "--platform",
+        "wasi_0_2_wasm32",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    arguments.extend(["--target".into(), path(target), "--find-links".into(), path(job.wheels)]);
+    arguments.extend(["--constraint".into(), path(constraints)]);
+    if let Some(file) = &job.requirements.file {
+        arguments.extend(["--requirement".into(), path(file)]);
+    }
+    // After `--`, a line of pyproject.toml cannot be an option.
+    arguments.push("--".into());
+    arguments.extend(job.requirements.lines.iter().cloned());
+    arguments
+}
+
+impl Policy {
+    fn explain(&self, report: &Report) -> BuildError {
+        BuildError::Dependencies(
+            report.packages.iter().map(|cause| self.explain_one(&report.kind, cause)).collect(),
+        )
+    }
+
+    fn explain_one(&self, kind: &str, cause: &Cause) -> Unavailable {
+        let name = &cause.name;
+        let instead = self.instead.get(name).map(|text| format!(": {text}")).unwrap_or_default();
+        let (reason, hint) = match kind {
+            "refused" => {
+                ("cannot work in the sandbox".into(), self.refuse.get(name).cloned().unwrap_or_default())
+            }
+            "native" => (
+                "needs a native extension that has no WASI build".into(),
+                format!("remove `{name}`{instead}, or add a recipe to guest-sdk/wasi-wheels"),
+            ),
+            "source-only" => (
+                "is published as source only, not as a wheel".into(),
+                format!("ask for a version of `{name}` that has a wheel, or remove it{instead}"),
+            ),
+            "conflict" => self.conflict(cause),
+            _ => (
+                "is not on the package index, or no version of it fits".into(),
+                "check the spelling and the version".into(),
+            ),
+        };
+        Unavailable { wanted: cause.wanted.clone(), by: cause.by.clone(), reason, hint }
+    }
+
+    fn conflict(&self, cause: &Cause) -> (String, String) {
+        match &cause.ours {
+            Some(ours) => (
+                format!("conflicts with `{}{ours}`, which this version of fasterapi is made for", cause.name),
+                format!("allow `{}{ours}`", cause.name),
+            ),
+            None => ("conflicts with the other requirements".into(), "loosen one of them".into()),
+        }
+    }
+}
+
+/// A wheel may call itself pure and still carry a library of another machine; the import would fail at run time.
+fn refuse_native_files(folder: &Path) -> Result<(), BuildError> {
+    let mut found = Vec::new();
+    find_native(folder, folder, &mut found)?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(BuildError::Dependencies(found))
+}
+
+fn find_native(root: &Path, folder: &Path, found: &mut Vec<Unavailable>) -> Result<(), BuildError> {
+    for entry in fs::read_dir(folder).map_err(BuildError::io("read", folder))? {
+        let path = entry.map_err(BuildError::io("read", folder))?.path();
+        if path.is_dir() {
+            find_native(root, &path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "so" || extension == "pyd")
+            && !is_wasm(&path)
+        {
+            found.push(Unavailable {
+                wanted: path.strip_prefix(root).unwrap_or(&path).display().to_string(),
+                by: None,
+                reason: "is a native library inside a package".into(),
+                hint: "remove the package that has it, or add a recipe to guest-sdk/wasi-wheels".into(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn is_wasm(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let read = fs::File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut magic));
+    read.is_ok() && &magic == b"\0asm"
+}
+
+/// Fills the compiled files of `site`, inside the guest's own Python.
+fn compile(cache: &Cache, toolchain: &Toolchain, site: &Path) -> Result<(), BuildError> {
+    let scratch = cache.scratch()?;
+    let meta = scratch.path().join("meta");
+    let module = "_fasterapi_compile_site";
+    create_folder(&meta)?;
+    let file = meta.join(format!("{module}.py"));
+    fs::write(&file, assets::COMPILE_MODULE).map_err(BuildError::io("write", &file))?;
+    let output = scratch.path().join("unused.wasm");
+    let job = Componentize { toolchain, folders: &[&meta, site], world: "app", module, output: &output };
+    let outcome = job.run(scratch.path())?;
+    // The module stops componentize-py on purpose; what it left tells whether it came to its end.
+    if meta.join("compiled.json").is_file() {
+        return Ok(());
+    }
+    outcome.success("compiling the dependencies").map(drop)
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), BuildError> {
+    let text = serde_json::to_vec(value).map_err(|error| BuildError::Internal(error.to_string()))?;
+    fs::write(path, text).map_err(BuildError::io("write", path))
+}
+
+fn read_report(path: &Path) -> Result<Report, BuildError> {
+    let text = fs::read(path).map_err(BuildError::io("read", path))?;
+    serde_json::from_slice(&text)
+        .map_err(|error| BuildError::Internal(format!("{}: {error}", path.display())))
+}
