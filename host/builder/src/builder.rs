@@ -64,7 +64,17 @@ impl Builder {
         Self { cache }
     }
 
-    /// Makes the Python environment and the WASI wheels if they are not there: minutes on a new machine. A build
+    /// The Debian packages to install before [`Builder::prepare`] can work.
+    ///
+    /// # Errors
+    /// None of this machine: only a malformed recipe.
+    pub fn missing_packages(&self) -> Result<Vec<&'static str>, BuildError> {
+        let mut packages = Toolchain::missing_packages();
+        packages.extend(wheels::missing_packages(&self.cache)?);
+        Ok(packages)
+    }
+
+    /// Makes the Python environment and the folder of WASI wheels, which is returned, if they are not there: minutes on a new machine. A build
     /// does it when it needs them.
     ///
     /// # Errors

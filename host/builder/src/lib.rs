@@ -32,4 +32,3 @@ pub use error::{BuildError, Unavailable};
 pub use fasterapi_core::manifest::Manifest;
 pub use progress::{Event, Progress};
 pub use target::Target;
-pub use wheels::DEBIAN_PACKAGES;

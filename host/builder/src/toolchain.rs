@@ -33,6 +33,13 @@ impl Toolchain {
         Ok(Self { folder })
     }
 
+    /// The Debian packages that [`Toolchain::ensure`] would miss.
+    pub(crate) fn missing_packages() -> Vec<&'static str> {
+        let Ok(base) = BasePython::find() else { return vec!["python3", "python3-venv"] };
+        let probe = Command::new(base.executable).args(["-I", "-c", "import ensurepip"]).output();
+        if probe.is_ok_and(|output| output.status.success()) { Vec::new() } else { vec!["python3-venv"] }
+    }
+
     /// The environment's Python, isolated from the user's variables and site folders. pip's own variables
     /// (`PIP_INDEX_URL` and so on) still count.
     pub(crate) fn python(&self) -> Command {

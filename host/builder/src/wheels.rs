@@ -6,15 +6,16 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use crate::cache::{Cache, KeyMaker, create_folder, sha256_file};
+use crate::cache::{Cache, Key, KeyMaker, create_folder, sha256_file};
 use crate::command::run;
 use crate::progress::step;
 use crate::toolchain::Toolchain;
 use crate::{BuildError, Progress, assets};
 
 /// The Debian packages that building the wheels takes.
-pub const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
+const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
 
+const KIND: &str = "wasi-wheels";
 const RUSTC: &str = "/usr/bin/rustc";
 const CARGO: &str = "/usr/bin/cargo";
 const LINKER: &str = "/usr/bin/wasm-ld-22";
@@ -58,6 +59,26 @@ pub(crate) fn ensure(
             Build { recipe: &recipe, toolchain, work: work.path(), progress }.wheel(folder)
         })
     })
+}
+
+/// The Debian packages that [`ensure`] would miss; none when the wheels are there already.
+pub(crate) fn missing_packages(cache: &Cache) -> Result<Vec<&'static str>, BuildError> {
+    let source = rust_source(&recipe()?.toolchain.rust);
+    if cache.find(KIND, &key()).is_some()
+        || [RUSTC, CARGO, LINKER, &source].iter().all(|path| Path::new(path).exists())
+    {
+        return Ok(Vec::new());
+    }
+    Ok(DEBIAN_PACKAGES.to_vec())
+}
+
+fn key() -> Key {
+    KeyMaker::default().part(assets::PYDANTIC_CORE).part(assets::WHEEL_SCRIPT).finish()
+}
+
+fn recipe() -> Result<Recipe, BuildError> {
+    toml::from_str(assets::PYDANTIC_CORE)
+        .map_err(|error| BuildError::Internal(format!("the recipe is malformed: {error}")))
 }
 
 /// One clear error before minutes of work.

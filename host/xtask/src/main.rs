@@ -1,10 +1,22 @@
 //! The project's own tasks: `cargo xtask --help`.
 
+mod apt;
+mod bench;
 mod build_guest;
+mod check;
+mod floors;
+mod guests;
+mod lint;
+mod python;
+mod setup;
+mod shell;
 mod show;
+mod test;
+mod up;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 /// Tasks of the fasterapi-host project.
@@ -17,19 +29,44 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// From a clean clone to examples/items answering on 127.0.0.1:8000.
+    Up(up::Up),
+    /// Sets everything up and runs every check and test; what CI runs.
+    Test,
+    /// Formatting, clippy, cargo-deny and the floors.
+    Lint,
+    /// Builds the component of every example and test guest, and lists them.
+    Guests,
     /// Builds the component of one Python app, as `fasterapi-host build` does.
     BuildGuest(build_guest::BuildGuest),
+    /// Builds the WASI wheels of guest-sdk/wasi-wheels and prints their folder.
+    WasiWheels,
+    /// Checks which crate may depend on which (host/ARCHITECTURE.md).
+    Floors,
+    /// Runs the benchmarks.
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().task {
-        Task::BuildGuest(task) => task.run(),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(Arguments::parse().task) {
+        Ok(code) => code,
         Err(error) => {
             show::error(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    match task {
+        Task::Up(task) => return task.run(),
+        Task::Test => return test::run(),
+        Task::Lint => lint::run()?,
+        Task::Guests => guests::run()?,
+        Task::BuildGuest(task) => task.run()?,
+        Task::WasiWheels => show::line(&setup::wheels()?.display().to_string()),
+        Task::Floors => floors::run()?,
+        Task::Bench(task) => task.run()?,
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,41 @@
+//! `cargo xtask bench`: a door to the benches crate.
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use crate::{setup, shell};
+
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// Which benchmarks.
+    which: Which,
+    /// Passed on.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Which {
+    /// The same app under this host and its peers: requests per second, latency, memory.
+    Load,
+    /// Criterion: one operation at a time.
+    Micro,
+}
+
+impl Bench {
+    pub(crate) fn run(self) -> Result<()> {
+        setup::builder()?;
+        let mut command = match self.which {
+            Which::Load => {
+                shell::cargo(["run", "--release", "--package", "fasterapi-benches", "--bin", "load", "--"])
+            }
+            Which::Micro => {
+                shell::cargo(["bench", "--profile", "release", "--package", "fasterapi-benches", "--"])
+            }
+        };
+        if let Some(folder) = setup::postgres()? {
+            command.env("FASTERAPI_PG_BIN", folder);
+        }
+        shell::run(command.args(self.arguments))
+    }
+}

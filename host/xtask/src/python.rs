@@ -1,0 +1,45 @@
+//! The Python SDK's own tests, in an environment of their own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::{shell, show};
+
+const SDK: &str = "guest-sdk/python";
+const REQUIREMENTS: &str = "requirements-dev.txt";
+
+/// The commands to run, in the SDK's folder.
+pub(crate) fn commands() -> Result<[Command; 2]> {
+    let folder = shell::root().join(SDK);
+    let python = environment(&folder)?;
+    let command = |arguments: &[&str]| {
+        let mut command = Command::new(&python);
+        command.args(["-m"]).args(arguments).current_dir(&folder).stdin(Stdio::null());
+        command
+    };
+    Ok([command(&["mypy", "--strict", "fasterapi"]), command(&["pytest"])])
+}
+
+/// The Python of an environment with what requirements-dev.txt says; made anew when that changes.
+fn environment(sdk: &Path) -> Result<PathBuf> {
+    let requirements = sdk.join(REQUIREMENTS);
+    let wanted = fs::read_to_string(&requirements)
+        .with_context(|| format!("cannot read {}", requirements.display()))?;
+    let folder = shell::target()?.join("sdk-venv");
+    let installed = folder.join("installed.txt");
+    let python = folder.join("bin/python");
+    if fs::read_to_string(&installed).is_ok_and(|text| text == wanted) && python.exists() {
+        return Ok(python);
+    }
+    show::heading("make a Python environment for the SDK's tests");
+    let base = std::env::var_os("FASTERAPI_PYTHON").unwrap_or_else(|| "python3".into());
+    shell::run(Command::new(base).args(["-m", "venv", "--clear"]).arg(&folder).stdin(Stdio::null()))?;
+    let mut install = Command::new(&python);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+    shell::run(install.arg(&requirements).stdin(Stdio::null()))?;
+    fs::write(&installed, wanted)?;
+    Ok(python)
+}
