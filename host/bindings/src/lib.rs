@@ -1,1 +1,27 @@
-//! fasterapi-bindings
+//! The WIT contract as Rust: `bindgen!` and nothing else, in a crate of its own so that it compiles once.
+//!
+//! `wasi:*` bindings come from `wasmtime-wasi` and `wasmtime-wasi-http`; here is only what `wit/` adds to them.
+#![allow(missing_docs, reason = "the docs are in wit/, which bindgen copies where it can")]
+#![allow(clippy::all, reason = "generated code")]
+
+mod generated {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "
+            package fasterapi:host;
+            world guest {
+                import fasterapi:postgres/client@0.1.0;
+                export fasterapi:app/lifecycle@0.1.0;
+                export fasterapi:app/http@0.1.0;
+            }
+        ",
+        world: "fasterapi:host/guest",
+        imports: { default: async | trappable },
+        exports: { default: async | store },
+        require_store_data_send: true,
+    });
+}
+
+pub use generated::exports::fasterapi::app::http::Response;
+pub use generated::fasterapi::postgres;
+pub use generated::{Guest, GuestIndices, GuestPre};

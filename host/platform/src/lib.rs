@@ -1,1 +1,13 @@
-//! fasterapi-platform
+//! Apps and revisions, and the path of a request through them.
+//!
+//! A request passes the stages of [`gateway`], which have the names that logs and docs use: `identify → route →
+//! receive → checkout → invoke → respond`. What they must look up stands in one immutable snapshot.
+
+mod drive;
+mod gateway;
+mod refusal;
+mod respond;
+mod revision;
+
+pub use gateway::Platform;
+pub use revision::{AppOptions, Revision, RevisionError};

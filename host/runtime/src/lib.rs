@@ -1,1 +1,30 @@
-//! fasterapi-runtime
+//! Running guests: the engine, compiled images, instances, their limits, their pools.
+//!
+//! From the bottom up: [`Engine`] compiles, [`ImageCache`] keeps what it compiled, [`Template`] is a component
+//! checked against what the host lends, [`Maker`] makes warm instances of it (the one seam where the memory
+//! strategy lives), [`Pool`] binds them to routes, and an [`Instance`] answers one request at a time.
+
+mod body;
+mod engine;
+mod error;
+mod frames;
+mod guard;
+mod head;
+mod image;
+mod instance;
+mod limits;
+mod maker;
+pub mod pool;
+mod state;
+mod template;
+
+pub use body::{GuestBody, RequestBody};
+pub use engine::Engine;
+pub use error::{InvokeError, LoadError, MakeError};
+pub use head::{Call, Reply, RequestHead};
+pub use image::ImageCache;
+pub use instance::{Exchange, Instance};
+pub use limits::InstanceLimits;
+pub use maker::{Maker, Renewal, WarmMaker};
+pub use pool::{Checkout, CheckoutError, Pool, PoolLimits};
+pub use template::{Grants, Template};

@@ -1,0 +1,180 @@
+//! What an app prints, line by line into the host's log.
+//!
+//! Standard output becomes `INFO`, standard error `WARN`, under the target `app`, with the app's name and the
+//! route and request that the instance serves. A line is cut at [`LINE_LIMIT`]: an app can fill neither the
+//! host's memory nor forge a second log line (control characters are escaped).
+
+use std::{
+    pin::Pin,
+    sync::{Arc, atomic::{AtomicU64, Ordering}},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::{
+    async_trait,
+    cli::{IsTerminal, StdoutStream},
+    p2::{OutputStream, Pollable, StreamResult},
+};
+
+/// Bytes of one line that are kept.
+pub const LINE_LIMIT: usize = 16 * 1024;
+const WRITE_CREDIT: usize = 64 * 1024;
+
+/// Which of the two standard streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
+}
+
+/// Whose output it is, for the fields of each log record. Shared by an instance and its streams.
+#[derive(Debug)]
+pub struct Source {
+    app: Arc<str>,
+    route: Mutex<Arc<str>>,
+    request: AtomicU64,
+}
+
+impl Source {
+    /// The output of an instance of `app` that serves no route yet.
+    #[must_use]
+    pub fn new(app: Arc<str>) -> Arc<Self> {
+        Arc::new(Self { app, route: Mutex::new("-".into()), request: AtomicU64::new(0) })
+    }
+
+    /// From here on the instance serves `route`.
+    pub fn bind(&self, route: Arc<str>) {
+        *self.route.lock() = route;
+    }
+
+    /// From here on the instance serves the request with this number.
+    pub fn serve(&self, request: u64) {
+        self.request.store(request, Ordering::Relaxed);
+    }
+
+    fn record(&self, stream: Stream, line: &str) {
+        let route = Arc::clone(&self.route.lock());
+        let request = self.request.load(Ordering::Relaxed);
+        match stream {
+            Stream::Output => tracing::info!(target: "app", app = %self.app, %route, request, "{line}"),
+            Stream::Error => tracing::warn!(target: "app", app = %self.app, %route, request, "{line}"),
+        }
+    }
+}
+
+/// One standard stream of an instance.
+#[derive(Clone)]
+pub struct LogStream {
+    source: Arc<Source>,
+    stream: Stream,
+    line: Arc<Mutex<Vec<u8>>>,
+}
+
+impl LogStream {
+    /// The stream `stream` of the instance behind `source`.
+    #[must_use]
+    pub fn new(source: Arc<Source>, stream: Stream) -> Self {
+        Self { source, stream, line: Arc::default() }
+    }
+
+    fn push(&self, bytes: &[u8]) {
+        let mut line = self.line.lock();
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (text, ended) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
+            let room = LINE_LIMIT.saturating_sub(line.len());
+            line.extend(text.iter().take(room));
+            if ended {
+                self.source.record(self.stream, &printable(&line));
+                line.clear();
+            }
+        }
+    }
+}
+
+fn printable(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let text = text.trim_end_matches('\r');
+    if !text.chars().any(|c| c.is_control() && c != '\t') {
+        return text.to_owned();
+    }
+    let escape = |c: char| if c.is_control() && c != '\t' { c.escape_default().collect() } else { c.to_string() };
+    text.chars().map(escape).collect::<String>()
+}
+
+impl IsTerminal for LogStream {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for LogStream {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+impl AsyncWrite for LogStream {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        self.push(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[async_trait]
+impl Pollable for LogStream {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for LogStream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.push(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(WRITE_CREDIT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_cannot_forge_another() {
+        assert_eq!(printable(b"a\x1b[31m\rb\r"), "a\\u{1b}[31m\\rb");
+        assert_eq!(printable("tab\there, ümläut".as_bytes()), "tab\there, ümläut");
+    }
+
+    #[test]
+    fn a_line_is_bounded() {
+        let stream = LogStream::new(Source::new("app".into()), Stream::Output);
+        for _ in 0..100 {
+            stream.push(&[b'x'; 1024]);
+        }
+        assert_eq!(stream.line.lock().len(), LINE_LIMIT);
+        stream.push(b"\n");
+        assert!(stream.line.lock().is_empty());
+    }
+}

@@ -1,0 +1,212 @@
+//! The command line. Each flag of a server is also a `FASTERAPI_*` variable.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use bytesize::ByteSize;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::database::DatabaseChoice;
+
+/// Serves Python web apps (FastAPI, Starlette, any ASGI) as sandboxed WebAssembly components.
+#[derive(Debug, Parser)]
+#[command(name = "fasterapi-host", version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a component from a Python app
+    Build(BuildArgs),
+    /// Serve a component over HTTP/1.1 and HTTP/2
+    Serve(Box<ServeArgs>),
+    /// List the routes of a component
+    Routes(RoutesArgs),
+    /// Work with the embedded Postgres server
+    Pg(PgArgs),
+}
+
+/// The app is found as `MODULE:ATTR` in the project's folder; its dependencies as listed in the folder's
+/// `pyproject.toml` or `requirements.txt`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BuildArgs {
+    /// The app: a module and a name in it, such as `main:app`
+    #[arg(value_name = "MODULE:ATTR")]
+    pub(crate) target: String,
+    /// The project's folder
+    #[arg(short = 'C', long = "dir", value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Where the component goes
+    #[arg(short, long, value_name = "FILE", default_value = "app.wasm")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RoutesArgs {
+    /// The component
+    #[arg(value_name = "COMPONENT")]
+    pub(crate) component: PathBuf,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Format {
+    /// A table
+    #[default]
+    Table,
+    /// A JSON array, one object a route
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PgArgs {
+    #[command(subcommand)]
+    pub(crate) command: PgCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PgCommand {
+    /// Start the embedded server if it is not running, and print its address for psql; it stops with this command,
+    /// at Ctrl-C, unless another process had started it
+    Url,
+    /// Open psql on the embedded server
+    Psql {
+        /// Passed on to psql
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+/// Whether responses are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum CompressionChoice {
+    /// As the app says: `App(compression=True)`
+    #[default]
+    App,
+    /// Whatever the app says
+    On,
+    /// Never
+    Off,
+}
+
+/// The form of log records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people
+    #[default]
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+/// What `serve` takes.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServeArgs {
+    /// The component
+    #[arg(value_name = "COMPONENT")]
+    pub component: PathBuf,
+    /// Where to listen [default: what the app says, else 127.0.0.1:8000; with PORT set, that port on all addresses]
+    #[arg(long, value_name = "IP:PORT", env = "FASTERAPI_ADDR")]
+    pub addr: Option<SocketAddr>,
+    /// The app's database: `embedded`, a postgres:// URL, or `none` [default: DATABASE_URL, else embedded where the
+    /// app uses Postgres]
+    #[arg(long, value_name = "embedded|URL|none", env = "FASTERAPI_PG", hide_env_values = true)]
+    pub pg: Option<DatabaseChoice>,
+    /// An environment variable of the app; may be repeated
+    #[arg(short = 'e', long = "env", value_name = "K=V", value_parser = environment)]
+    pub env: Vec<(String, String)>,
+    /// Instances alive at a time
+    #[arg(long, value_name = "N", default_value_t = 128, env = "FASTERAPI_MAX_INSTANCES", value_parser = positive)]
+    pub max_instances: usize,
+    /// Memory of an instance
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", env = "FASTERAPI_MAX_INSTANCE_MEMORY")]
+    pub max_instance_memory: ByteSize,
+    /// Requests that an instance serves before it is replaced; 1 gives every request a fresh one
+    #[arg(long, value_name = "N", default_value_t = 100_000, env = "FASTERAPI_MAX_INSTANCE_REUSE_COUNT",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_instance_reuse_count: u64,
+    /// How long an idle instance is kept
+    #[arg(long, value_name = "TIME", default_value = "5m", env = "FASTERAPI_IDLE_INSTANCE_TIMEOUT", value_parser = duration)]
+    pub idle_instance_timeout: Duration,
+    /// Warm instances kept ready for any route
+    #[arg(long, value_name = "N", default_value_t = 1, env = "FASTERAPI_MIN_SPARES")]
+    pub min_spares: usize,
+    /// How long a request may take until its response begins
+    #[arg(long, value_name = "TIME", default_value = "30s", env = "FASTERAPI_REQUEST_TIMEOUT", value_parser = duration)]
+    pub request_timeout: Duration,
+    /// How long a request may compute; waiting does not count
+    #[arg(long, value_name = "TIME", default_value = "10s", env = "FASTERAPI_CPU_TIMEOUT", value_parser = duration)]
+    pub cpu_timeout: Duration,
+    /// How long the app may take to start
+    #[arg(long, value_name = "TIME", default_value = "30s", env = "FASTERAPI_STARTUP_TIMEOUT", value_parser = duration)]
+    pub startup_timeout: Duration,
+    /// Requests that may wait for an instance
+    #[arg(long, value_name = "N", default_value_t = 1024, env = "FASTERAPI_MAX_QUEUE")]
+    pub max_queue: usize,
+    /// How long a request may wait for an instance
+    #[arg(long, value_name = "TIME", default_value = "5s", env = "FASTERAPI_QUEUE_TIMEOUT", value_parser = duration)]
+    pub queue_timeout: Duration,
+    /// The largest request body
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", env = "FASTERAPI_MAX_BODY")]
+    pub max_body: ByteSize,
+    /// The largest request head
+    #[arg(long, value_name = "SIZE", default_value = "32KiB", env = "FASTERAPI_MAX_HEADERS")]
+    pub max_headers: ByteSize,
+    /// Connections open at a time
+    #[arg(long, value_name = "N", default_value_t = 10_000, env = "FASTERAPI_MAX_CONNECTIONS",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: u32,
+    /// How long requests in flight may take to finish when the server ends
+    #[arg(long, value_name = "TIME", default_value = "30s", env = "FASTERAPI_DRAIN_TIMEOUT", value_parser = duration)]
+    pub drain_timeout: Duration,
+    /// Whether responses are compressed
+    #[arg(long, value_enum, default_value_t, env = "FASTERAPI_COMPRESSION")]
+    pub compression: CompressionChoice,
+    /// What is logged, as in RUST_LOG; the app's own output has the target `app`
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "RUST_LOG")]
+    pub log: String,
+    /// The form of the log
+    #[arg(long, value_enum, default_value_t, env = "FASTERAPI_LOG_FORMAT")]
+    pub log_format: LogFormat,
+}
+
+fn environment(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it is not of the form K=V")?;
+    if name.is_empty() || text.contains('\0') {
+        return Err("its name is empty, or it contains a NUL".into());
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| format!("{error}; write `30s`, `500ms`, `5m`"))?;
+    if time.is_zero() { Err("it is zero".into()) } else { Ok(time) }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "it is not a number from 1".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn values_are_checked() {
+        assert_eq!(environment("A=b=c"), Ok(("A".into(), "b=c".into())));
+        assert!(environment("A").is_err() && environment("=b").is_err());
+        assert!(duration("5").is_err() && duration("0s").is_err());
+        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
+        assert!(positive("0").is_err());
+    }
+}

@@ -1,0 +1,181 @@
+//! The composition root: one app, served.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use fasterapi_capabilities::postgres::PostgresGrants;
+use fasterapi_core::{TenantId, manifest};
+use fasterapi_edge::{Compression, DrainReport, Edge, EdgeConfig, Shutdown};
+use fasterapi_platform::{AppOptions, Platform, Revision};
+use fasterapi_runtime::{Engine, Grants, ImageCache, InstanceLimits, PoolLimits};
+
+use crate::{args::CompressionChoice, database::{DatabaseChoice, Databases}, exit::Failure};
+
+/// What a server is made of.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// The component's file.
+    pub component: PathBuf,
+    /// Where to listen. None: what the app says, else `127.0.0.1:8000`.
+    pub addr: Option<SocketAddr>,
+    /// The app's database. None: `DATABASE_URL`, else the embedded server where the app uses Postgres.
+    pub database: Option<DatabaseChoice>,
+    /// The app's environment.
+    pub environment: Vec<(String, String)>,
+    /// The bounds of each instance.
+    pub instance: InstanceLimits,
+    /// The bounds of the pool.
+    pub pool: PoolLimits,
+    /// Requests that an instance serves.
+    pub max_reuse: u64,
+    /// The edge. Its protocols and compression give way to what the app says.
+    pub edge: EdgeConfig,
+    /// Whether responses are compressed.
+    pub compression: CompressionChoice,
+}
+
+impl ServerConfig {
+    /// The defaults, for `component`.
+    #[must_use]
+    pub fn new(component: &Path) -> Self {
+        Self {
+            component: component.to_owned(),
+            addr: None,
+            database: None,
+            environment: Vec::new(),
+            instance: InstanceLimits::default(),
+            pool: PoolLimits::default(),
+            max_reuse: 100_000,
+            edge: EdgeConfig::default(),
+            compression: CompressionChoice::default(),
+        }
+    }
+}
+
+/// A server whose app has started and whose port is bound.
+pub struct Server {
+    edge: Edge<Platform>,
+    platform: Arc<Platform>,
+    databases: Databases,
+}
+
+const DEFAULT_ADDR: ([u8; 4], u16) = ([127, 0, 0, 1], 8000);
+
+impl Server {
+    /// Starts everything that a request needs: the port is bound, the database answers, the app's first instance has
+    /// started. Nothing is served yet. `compiling` is told when the component must be compiled first.
+    ///
+    /// # Errors
+    /// At the first thing at fault; what was started before it ends again.
+    pub async fn start(config: ServerConfig, compiling: impl FnOnce()) -> Result<Self, Failure> {
+        let component = read(&config.component)?;
+        let at = config.component.display();
+        let manifest = manifest::read(&component).map_err(|error| Failure::input(format!("{at}: {error}")))?;
+        let said = AppSays::of(manifest.as_ref());
+        let (addr, edge) = edge(&config, &said);
+        let choice = config.database.unwrap_or_else(|| DatabaseChoice::default_for(said.uses_postgres));
+        let databases = Databases::open(choice).await?;
+        let grants = Grants {
+            app: name(&config.component).into(),
+            environment: config.environment,
+            postgres: Arc::new(PostgresGrants { databases: databases.registry(), tenant: TenantId::default() }),
+        };
+        let options =
+            AppOptions { grants, instance: config.instance, pool: config.pool, max_reuse: config.max_reuse };
+        let engine = Engine::new().map_err(Failure::other)?;
+        let images = ImageCache::open(&cache_folder()?.join("images")).map_err(Failure::other)?;
+        let revision = Revision::load(&engine, &images, &component, options, compiling).await;
+        let revision = revision.map_err(|error| Failure::input(format!("{at}: {error}")))?;
+        let platform = Arc::new(Platform::new(Arc::new(revision)));
+        let edge = Edge::bind(addr, edge, Arc::clone(&platform)).map_err(Failure::input)?;
+        Ok(Self { edge, platform, databases })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.edge.local_addr()
+    }
+
+    /// The app's platform, for a look at its pools.
+    #[must_use]
+    pub fn platform(&self) -> Arc<Platform> {
+        Arc::clone(&self.platform)
+    }
+
+    /// Serves until `shutdown` has drained it, then ends the app and its databases.
+    pub async fn run(self, shutdown: Shutdown) -> DrainReport {
+        let report = self.edge.serve(shutdown).await;
+        self.platform.close().await;
+        self.databases.close().await;
+        report
+    }
+}
+
+/// What a manifest asks of the server.
+#[derive(Default)]
+struct AppSays {
+    uses_postgres: bool,
+    host: Option<String>,
+    port: Option<u16>,
+    h2: Option<bool>,
+    compression: Option<bool>,
+}
+
+impl AppSays {
+    fn of(manifest: Option<&manifest::Manifest>) -> Self {
+        let Some(manifest) = manifest else { return Self::default() };
+        let value = |name: &str| manifest.server.get(name);
+        let flag = |name: &str| value(name).and_then(serde_json::Value::as_bool);
+        Self {
+            uses_postgres: manifest.uses_postgres,
+            host: value("host").and_then(serde_json::Value::as_str).map(str::to_owned),
+            port: value("port").and_then(serde_json::Value::as_u64).and_then(|port| port.try_into().ok()),
+            h2: flag("enable_h2"),
+            compression: flag("compression"),
+        }
+    }
+
+    /// A name that is no address is ignored: a component does not make its host look names up.
+    fn addr(&self) -> SocketAddr {
+        let (host, port) = DEFAULT_ADDR;
+        let host = self.host.as_deref().and_then(|host| host.parse().ok()).unwrap_or_else(|| host.into());
+        SocketAddr::new(host, self.port.unwrap_or(port))
+    }
+}
+
+fn edge(config: &ServerConfig, said: &AppSays) -> (SocketAddr, EdgeConfig) {
+    let mut edge = config.edge.clone();
+    edge.protocols.h2 = said.h2.unwrap_or(edge.protocols.h2);
+    let compress = match config.compression {
+        CompressionChoice::App => said.compression.unwrap_or(false),
+        CompressionChoice::On => true,
+        CompressionChoice::Off => false,
+    };
+    edge.compression = if compress { Compression::On } else { Compression::Off };
+    let addr = config.addr.or_else(port_variable).unwrap_or_else(|| said.addr());
+    (addr, edge)
+}
+
+/// `PORT`, as platforms set it: that port on all addresses.
+fn port_variable() -> Option<SocketAddr> {
+    let port = std::env::var("PORT").ok()?.parse().ok()?;
+    Some(([0, 0, 0, 0], port).into())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let at = path.display();
+    std::fs::read(path).map_err(|error| Failure::input(format!("cannot read {at}: {error}")))
+}
+
+fn name(path: &Path) -> String {
+    path.file_stem().map_or_else(|| "app".to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+pub(crate) fn cache_folder() -> Result<PathBuf, Failure> {
+    let cache = fasterapi_builder::Cache::open().map_err(Failure::other)?;
+    Ok(cache.root().to_owned())
+}

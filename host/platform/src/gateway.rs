@@ -1,0 +1,122 @@
+//! The path of a request. The stages, in order, are the lines of [`Platform::serve`].
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use fasterapi_edge::{Gateway, Peer, RequestBody, ResponseBody};
+use fasterapi_runtime::{Call, Checkout, RequestHead, WarmMaker};
+use http::{Request, Response, Version, request::Parts};
+use http_body::Body;
+use http_body_util::BodyExt;
+
+use crate::{drive, refusal::Refusal, respond::respond, revision::Revision};
+
+/// A body of at most this many bytes is read whole before an instance is asked for: a slow client then holds no
+/// instance.
+const READ_AHEAD: u64 = 64 * 1024;
+
+/// The apps of this host. One tenant's one app for now.
+pub struct Platform {
+    live: ArcSwap<Revision>,
+    requests: AtomicU64,
+}
+
+impl Platform {
+    /// A platform that serves `revision`.
+    #[must_use]
+    pub fn new(revision: Arc<Revision>) -> Self {
+        Self { live: ArcSwap::new(revision), requests: AtomicU64::new(0) }
+    }
+
+    /// The revision that serves now.
+    #[must_use]
+    pub fn live(&self) -> Arc<Revision> {
+        self.live.load_full()
+    }
+
+    /// Ends the app: instances run their shut-down hooks. To be called when no request is in flight.
+    pub async fn close(&self) {
+        self.live.load().pool().close().await;
+    }
+
+    async fn serve(&self, request: Request<RequestBody>, number: u64) -> Response<ResponseBody> {
+        let (parts, body) = request.into_parts();
+        let revision = self.identify(&parts);
+        let (key, route) = revision.route(parts.method.as_str(), parts.uri.path());
+        let answered = async {
+            let call = receive(&parts, body, number).await?;
+            let instance = checkout(&revision, key, route).await?;
+            let reply = drive::invoke(instance, call).await?;
+            Ok::<_, Refusal>(respond(reply))
+        };
+        answered.await.unwrap_or_else(|refusal| {
+            refusal.log(number, route);
+            refusal.response()
+        })
+    }
+
+    fn identify(&self, _request: &Parts) -> arc_swap::Guard<Arc<Revision>> {
+        self.live.load()
+    }
+}
+
+impl Gateway for Platform {
+    async fn handle(&self, request: Request<RequestBody>) -> Response<ResponseBody> {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        self.serve(request, number).await
+    }
+}
+
+async fn receive(parts: &Parts, body: RequestBody, number: u64) -> Result<Call, Refusal> {
+    let head = pack(parts);
+    if body.is_end_stream() {
+        return Ok(Call { number, head, body: Bytes::new(), more: None });
+    }
+    if body.size_hint().upper().is_some_and(|size| size <= READ_AHEAD) {
+        let body = body.collect().await.map_err(|_| Refusal::Body)?.to_bytes();
+        return Ok(Call { number, head, body, more: None });
+    }
+    let more = body.map_err(Into::into).boxed_unsync();
+    Ok(Call { number, head, body: Bytes::new(), more: Some(more) })
+}
+
+fn pack(parts: &Parts) -> String {
+    let unknown = || ([0, 0, 0, 0], 0).into();
+    let peer = parts.extensions.get::<Peer>();
+    let head = RequestHead {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        scheme: peer.map_or("http", |peer| peer.scheme.as_str()),
+        version: version(parts.version),
+        client: peer.map_or_else(unknown, |peer| peer.remote),
+        server: peer.map_or_else(unknown, |peer| peer.local),
+        headers: &parts.headers,
+        authority: parts.uri.authority().map(http::uri::Authority::as_str),
+    };
+    head.pack()
+}
+
+/// As ASGI names them.
+const fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        Version::HTTP_3 => "3",
+        _ => "1.1",
+    }
+}
+
+async fn checkout(revision: &Revision, key: usize, route: &Arc<str>) -> Result<Checkout<WarmMaker>, Refusal> {
+    let mut checkout = revision.pool().checkout(key).await?;
+    if checkout.is_fresh()
+        && let Some(instance) = checkout.instance()
+    {
+        instance.bind(Arc::clone(route));
+    }
+    Ok(checkout)
+}

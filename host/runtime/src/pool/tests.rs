@@ -1,0 +1,161 @@
+//! The pool against a fake maker: instances are numbers, and everything that happens to them is counted.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use futures::future::BoxFuture;
+
+use super::*;
+
+#[derive(Default)]
+struct Fake {
+    made: Arc<AtomicUsize>,
+    stopped: Arc<AtomicUsize>,
+    failing: Arc<AtomicUsize>,
+}
+
+impl Maker for Fake {
+    type Instance = usize;
+
+    fn make(&self) -> BoxFuture<'static, Result<usize, MakeError>> {
+        let (made, failing) = (Arc::clone(&self.made), Arc::clone(&self.failing));
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            if failing.load(SeqCst) > 0 {
+                return Err(MakeError::Startup("broken".into()));
+            }
+            Ok(made.fetch_add(1, SeqCst))
+        })
+    }
+
+    fn renew(&self, instance: usize) -> Renewal<usize> {
+        Renewal::Ready(instance)
+    }
+
+    fn stop(&self, _: usize) -> BoxFuture<'static, ()> {
+        self.stopped.fetch_add(1, SeqCst);
+        Box::pin(async {})
+    }
+}
+
+fn limits() -> PoolLimits {
+    PoolLimits { max_instances: 2, min_spares: 0, max_spares: 0, max_waiting: 2, wait: Duration::from_secs(60), ..PoolLimits::default() }
+}
+
+fn id(checkout: &mut Checkout<Fake>) -> usize {
+    *checkout.instance().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_never_serves_another_route() {
+    let pool = Pool::new(Fake::default(), 2, limits());
+    let mut a = pool.checkout(0).await.unwrap();
+    let first = id(&mut a);
+    a.checkin();
+    let mut again = pool.checkout(0).await.unwrap();
+    assert_eq!(id(&mut again), first);
+    again.checkin();
+    let mut b = pool.checkout(1).await.unwrap();
+    assert_ne!(id(&mut b), first);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_pool_replaces_an_idle_instance_of_another_route() {
+    let pool = Pool::new(Fake::default(), 3, limits());
+    pool.checkout(0).await.unwrap().checkin();
+    pool.checkout(1).await.unwrap().checkin();
+    let _c = pool.checkout(2).await.unwrap();
+    assert_eq!(pool.maker.stopped.load(SeqCst), 1);
+    assert_eq!(pool.census(), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_pool_makes_requests_wait_and_then_refuses() {
+    let pool = Pool::new(Fake::default(), 1, limits());
+    let (a, _b) = (pool.checkout(0).await.unwrap(), pool.checkout(0).await.unwrap());
+    let wait = || {
+        let pool = Arc::clone(&pool);
+        tokio::spawn(async move { pool.checkout(0).await })
+    };
+    let (c, d) = (wait(), wait());
+    while pool.state.lock().waiters.len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(pool.checkout(0).await, Err(CheckoutError::Saturated)));
+    a.checkin();
+    let c = c.await.unwrap().unwrap();
+    d.abort();
+    let _ = d.await;
+    assert_eq!(pool.state.lock().waiters.len(), 0);
+    drop(c);
+    assert_eq!(pool.census().0, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_has_an_end() {
+    let pool = Pool::new(Fake::default(), 1, limits());
+    let _held = (pool.checkout(0).await.unwrap(), pool.checkout(0).await.unwrap());
+    assert!(matches!(pool.checkout(0).await, Err(CheckoutError::Saturated)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiter_of_another_route_gets_the_place() {
+    let pool = Pool::new(Fake::default(), 2, PoolLimits { max_instances: 1, ..limits() });
+    let a = pool.checkout(0).await.unwrap();
+    let other = tokio::spawn({
+        let pool = Arc::clone(&pool);
+        async move { pool.checkout(1).await.map(|mut b| id(&mut b)) }
+    });
+    while pool.state.lock().waiters.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    a.checkin();
+    assert_eq!(other.await.unwrap().unwrap(), 1);
+    assert_eq!(pool.maker.stopped.load(SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_discarded_instance_frees_its_place() {
+    let pool = Pool::new(Fake::default(), 1, limits());
+    drop(pool.checkout(0).await.unwrap());
+    assert_eq!(pool.census(), (0, 0));
+    pool.maker.failing.store(1, SeqCst);
+    assert!(matches!(pool.checkout(0).await, Err(CheckoutError::Make(_))));
+    assert_eq!(pool.census(), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn spares_are_made_ahead_and_idle_instances_go() {
+    let limits = PoolLimits { min_spares: 1, max_spares: 2, max_idle: Duration::from_secs(10), ..limits() };
+    let pool = Pool::new(Fake::default(), 1, limits);
+    pool.warm_up().await.unwrap();
+    let made_before = pool.maker.made.load(SeqCst);
+    let a = pool.checkout(0).await.unwrap();
+    assert!(a.is_fresh());
+    assert_eq!(pool.maker.made.load(SeqCst), made_before, "a spare was bound, none was made");
+    a.checkin();
+    let mut patience = 1000;
+    while pool.census() != (1, 1) && patience > 0 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        patience -= 1;
+        // Real time passes in `Instant`s of the idle clock only; see `discard_idle`.
+        if patience % 100 == 0 {
+            let mut state = pool.state.lock();
+            for idle in state.idle.iter_mut().flatten() {
+                idle.since -= Duration::from_secs(10);
+            }
+        }
+    }
+    assert_eq!(pool.census(), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_pool_stops_everything() {
+    let pool = Pool::new(Fake::default(), 1, limits());
+    let held = pool.checkout(0).await.unwrap();
+    pool.checkout(0).await.unwrap().checkin();
+    pool.close().await;
+    assert!(matches!(pool.checkout(0).await, Err(CheckoutError::Closed)));
+    held.checkin();
+    assert_eq!(pool.census(), (0, 0));
+    assert_eq!(pool.maker.stopped.load(SeqCst), 2);
+}

@@ -1,0 +1,97 @@
+//! What a store holds: one plain struct, everything that an instance carries on the host's side.
+
+use std::sync::Arc;
+
+use fasterapi_capabilities::{
+    log::{LogStream, Source, Stream},
+    outbound::DenyOutbound,
+    postgres::{PostgresCtx, PostgresCtxView, PostgresView},
+};
+use wasmtime::{ResourceLimiter, component::ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::{limits::InstanceLimits, template::Grants};
+
+/// The data of an instance's store.
+pub struct GuestState {
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    outbound: DenyOutbound,
+    postgres: PostgresCtx,
+    table: ResourceTable,
+    memory: MemoryLimit,
+    pub(crate) log: Arc<Source>,
+}
+
+impl GuestState {
+    pub(crate) fn new(grants: &Grants, limits: &InstanceLimits) -> Self {
+        let log = Source::new(Arc::clone(&grants.app));
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
+        Self {
+            wasi: wasi(grants, &log),
+            http: WasiHttpCtx::new(),
+            outbound: DenyOutbound,
+            postgres: PostgresCtx::new(grants.postgres.clone()),
+            table,
+            memory: MemoryLimit { allowed: limits.memory, used: 0 },
+            log,
+        }
+    }
+
+    pub(crate) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
+        &mut self.memory
+    }
+}
+
+fn wasi(grants: &Grants, log: &Arc<Source>) -> WasiCtx {
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.stdout(LogStream::new(Arc::clone(log), Stream::Output));
+    wasi.stderr(LogStream::new(Arc::clone(log), Stream::Error));
+    wasi.envs(&grants.environment);
+    // Only the resolver stays off by default; the rest is said here so that a change upstream cannot open it.
+    wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+    wasi.build()
+}
+
+/// Bounds the linear memories of an instance by their sum.
+struct MemoryLimit {
+    allowed: usize,
+    used: usize,
+}
+
+const TABLE_ELEMENTS: usize = 1 << 20;
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let Some(used) = self.used.checked_add(desired.saturating_sub(current)) else { return Ok(false) };
+        if used > self.allowed {
+            return Ok(false);
+        }
+        self.used = used;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS)
+    }
+}
+
+impl WasiView for GuestState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for GuestState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outbound }
+    }
+}
+
+impl PostgresView for GuestState {
+    fn postgres(&mut self) -> PostgresCtxView<'_> {
+        PostgresCtxView { ctx: &mut self.postgres, table: &mut self.table }
+    }
+}

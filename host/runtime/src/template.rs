@@ -1,0 +1,92 @@
+//! A component, checked against what the host lends: ready to make instances of.
+
+use std::sync::Arc;
+
+use fasterapi_bindings::GuestPre;
+use fasterapi_capabilities::postgres::{self, PostgresGrants};
+use wasmtime::{
+    Store,
+    component::{Component, Linker},
+};
+
+use crate::{
+    engine::Engine,
+    error::{LoadError, MakeError},
+    image::first_line,
+    instance::Instance,
+    limits::InstanceLimits,
+    state::GuestState,
+};
+
+/// What the instances of a revision may use.
+#[derive(Clone, Debug)]
+pub struct Grants {
+    /// The app's name, for its log records.
+    pub app: Arc<str>,
+    /// Environment variables, as `(name, value)`.
+    pub environment: Vec<(String, String)>,
+    /// Databases by alias.
+    pub postgres: Arc<PostgresGrants>,
+}
+
+/// A linked component with the grants and limits of its instances.
+pub struct Template {
+    engine: Engine,
+    guest: GuestPre<GuestState>,
+    grants: Grants,
+    limits: Arc<InstanceLimits>,
+}
+
+impl Template {
+    /// Links `component` to the capabilities.
+    ///
+    /// # Errors
+    /// When it imports what no capability provides, or lacks an export that the host calls.
+    pub fn new(
+        engine: &Engine,
+        component: &Component,
+        grants: Grants,
+        limits: InstanceLimits,
+    ) -> Result<Self, LoadError> {
+        let linker = linker(engine).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
+        let linked = linker.instantiate_pre(component).map_err(|error| unknown_import(&error))?;
+        let guest = GuestPre::new(linked).map_err(|error| LoadError::MissingExport(first_line(&error)))?;
+        Ok(Self { engine: engine.clone(), guest, grants, limits: Arc::new(limits) })
+    }
+
+    /// The bounds of each instance.
+    #[must_use]
+    pub fn limits(&self) -> &InstanceLimits {
+        &self.limits
+    }
+
+    /// A new instance, before its start-up hooks.
+    ///
+    /// # Errors
+    /// When a limit or a trap keeps it from coming up.
+    pub async fn instantiate(&self) -> Result<Instance, MakeError> {
+        let mut store = Store::new(self.engine.wasmtime(), GuestState::new(&self.grants, &self.limits));
+        store.limiter(GuestState::limiter);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        let guest = self.guest.instantiate_async(&mut store).await;
+        let guest = guest.map_err(|error| MakeError::Instantiate(first_line(&error)))?;
+        Ok(Instance::new(store, guest, Arc::clone(&self.limits)))
+    }
+}
+
+fn linker(engine: &Engine) -> wasmtime::Result<Linker<GuestState>> {
+    let mut linker = Linker::new(engine.wasmtime());
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    postgres::add_to_linker(&mut linker)?;
+    Ok(linker)
+}
+
+/// Finds the import's name in the linker's error, whose text is the only place that has it.
+fn unknown_import(error: &wasmtime::Error) -> LoadError {
+    let text = format!("{error:#}");
+    let named = text.split('`').nth(1).map(str::to_owned);
+    named.map_or(LoadError::Corrupt(first_line(error)), |import| LoadError::UnknownImport { import })
+}
