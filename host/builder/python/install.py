@@ -79,12 +79,15 @@ class GuestFactory(Factory):
         against_ours = [c for c in causes if c["name"] in ours and self.published(c)]
         if against_ours:
             fail("conflict", [{**c, "ours": ours[c["name"]]} for c in against_ours])
-        if len(causes) > 1:
+        # The resolver tried several versions of what asks for it: the same package is missing each time.
+        absent = [c for c in causes if not self._finder.find_all_candidates(c["name"])]
+        if len(causes) > 1 and not absent:
             fail("conflict", causes)
-        links = [candidate.link for candidate in self.published(causes[0])]
+        cause = (absent or causes)[0]
+        links = [candidate.link for candidate in self.published(cause)]
         if any(link.is_wheel for link in links):
-            fail("native", causes)
-        fail("source-only" if links else "unknown", causes)
+            fail("native", [cause])
+        fail("source-only" if links else "unknown", [cause])
 
     def published(self, cause: dict[str, Any]) -> list[InstallationCandidate]:
         """What the index has of the wanted versions for the machine this runs on, as wheel or as source."""

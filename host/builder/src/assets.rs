@@ -9,6 +9,7 @@ use crate::BuildError;
 use crate::cache::{KeyMaker, create_folder};
 
 static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/python/fasterapi");
+static STAND_INS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/wasi-wheels/stand-ins");
 static WIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../wit");
 
 pub(crate) const LIBS_SCRIPT: &str = include_str!("../python/libs.py");
@@ -20,8 +21,9 @@ pub(crate) const PYDANTIC_CORE: &str =
     include_str!("../../../guest-sdk/wasi-wheels/pydantic-core/recipe.toml");
 pub(crate) const PACKAGES: &str = include_str!("../../../guest-sdk/wasi-wheels/packages.toml");
 
-/// Writes the SDK's package to `folder/fasterapi`.
+/// Writes the SDK's package to `folder/fasterapi`, and the stand-ins for packages that are left out.
 pub(crate) fn write_sdk(folder: &Path) -> Result<(), BuildError> {
+    write_tree(&STAND_INS, folder)?;
     write_tree(&SDK, &folder.join("fasterapi"))
 }
 
@@ -33,6 +35,7 @@ pub(crate) fn write_wit(folder: &Path) -> Result<(), BuildError> {
 /// Feeds everything embedded that goes into a component into a key.
 pub(crate) fn add_to(key: &mut KeyMaker) {
     add_tree(&SDK, key);
+    add_tree(&STAND_INS, key);
     add_tree(&WIT, key);
     for text in [COMPILE_MODULE, INSTALL_SCRIPT, PYDANTIC_CORE, PACKAGES] {
         key.add(text);

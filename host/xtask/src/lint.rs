@@ -7,7 +7,7 @@ use fasterapi_builder::Cache;
 
 use crate::{floors, shell, show};
 
-const CARGO_DENY: &str = "0.19.9";
+const CARGO_DENY: &str = "0.20.2";
 
 /// Formatting, lints, the floors, and what cargo-deny says of the dependencies.
 pub(crate) fn run() -> Result<()> {
@@ -49,7 +49,8 @@ fn cargo_deny() -> Result<PathBuf> {
         show::heading("compile cargo-deny (minutes, once)");
         let mut install =
             shell::cargo(["install", "cargo-deny", "--locked", "--quiet", "--version", CARGO_DENY]);
-        shell::run(install.arg("--root").arg(&folder))?;
+        // Built apart: the tool shares no profile with the workspace.
+        shell::run(install.arg("--root").arg(&folder).env_remove("CARGO_TARGET_DIR"))?;
     }
     Ok(program)
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask up`: the main job from a clean clone.
 
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Result, bail};
@@ -41,7 +41,7 @@ impl Up {
         bail!("cannot run {}: {error}", program.display())
     }
 
-    fn announce(&self, component: &PathBuf) {
+    fn announce(&self, component: &Path) {
         let addr = self.addr;
         show::heading(&format!("serving {} on http://{addr} (Ctrl-C ends it)", component.display()));
         show::line(&format!("    open http://{addr}/docs"));
