@@ -1,0 +1,49 @@
+"""The words of ASGI 3, and what a transport must offer the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Protocol
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class Source(Protocol):
+    """The rest of a request body."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a read is under way."""
+
+    def read(self, on_data: Callable[[bytes], None], /) -> None:
+        """Calls back with the next bytes, at once or later; with none at the end."""
+
+    def close(self) -> None:
+        """Nobody reads any more."""
+
+
+class Sink(Protocol):
+    """Where the response goes. `respond` or `fail` or `open` comes first and once."""
+
+    def respond(self, status: int, headers: Headers, body: bytes) -> None:
+        """The whole response."""
+
+    def open(self, status: int, headers: Headers, first: bytes) -> None:
+        """The response with more of its body to come."""
+
+    async def write(self, data: bytes) -> None:
+        """More of the body. Returns when the reader has taken it or gone."""
+
+    def end(self, whole: bool) -> None:
+        """No more of the body; `whole` is false when it broke off."""
+
+    def fail(self, traceback: str) -> None:
+        """No response: the application failed before it sent anything."""
+
+    async def finished(self) -> None:
+        """Waits until everything is on its way."""

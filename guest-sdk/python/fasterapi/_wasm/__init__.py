@@ -1,0 +1,1 @@
+"""What runs only inside a component: the event loop over component-model async, and the two transports."""

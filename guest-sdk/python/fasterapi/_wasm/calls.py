@@ -1,0 +1,321 @@
+"""Calls of the component's exports over one event loop.
+
+The component model wakes one *call* (a task of the model) at a time: the one whose waitable set got an event. asyncio knows
+nothing of that: any task may make any other ready. The rules that join the two:
+
+- There is one ready queue. Whichever call is awake runs everything that is ready, whosever it is.
+- Only an awake call can give its own result. A result for a sleeping call is put down and the call is *woken*: a byte written
+  into a stream within the component, whose reading end was joined to the sleeper's set. Made only when one call
+  has to wake another, so a lone request never pays for it.
+- A waitable (a stream, a timer) is joined to the set of the call whose context started it, or else of the call that is
+  awake. A call that ends hands its waitables on to another, or leaves them for the next call that waits.
+- A call ends when its work is done and the asyncio tasks that it left behind have ended, or have had their time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from contextvars import Context, ContextVar
+from typing import Any
+
+from .alarm import Alarm
+from .loop import Loop
+
+_EXIT, _YIELD, _WAIT = 0, 1, 2
+_SUBTASK = 1
+_RETURNED = 2
+_EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+
+LINGER = 10.0
+"""Seconds that asyncio tasks left behind by a request may keep its call alive."""
+
+current_call: ContextVar[Call | None] = ContextVar("fasterapi_call", default=None)
+
+
+class Call:
+    """One call of an export."""
+
+    __slots__ = ("_borrows", "_index", "_scheduler", "asleep", "done", "joined", "leftovers", "result", "set", "task", "woken")
+
+    def __init__(self, scheduler: Scheduler, index: int, borrows: int) -> None:
+        self._scheduler = scheduler
+        self._index = index
+        self._borrows = borrows
+        self.set = 0
+        self.joined = 0
+        self.asleep = False
+        self.woken = False
+        self.done = False
+        self.result: Any = None
+        self.leftovers: set[asyncio.Task[Any]] | None = None
+        self.task: asyncio.Task[Any]
+
+    def resolve(self, result: Any) -> None:
+        """Gives the call's result (`Ok` or `Err`), now or as soon as the call is awake. To be called once."""
+        self.result = result
+        if self._scheduler.awake is self:
+            self.give()
+        else:
+            self._scheduler.wake(self)
+
+    def give(self) -> None:
+        """Hands the result to the host."""
+        result, self.result = self.result, None
+        self._scheduler.runtime.call_task_return(self._index, self._borrows, result)
+
+    def wake(self, _task: Any = None) -> None:
+        """Has the host resume this call."""
+        self._scheduler.wake(self)
+
+
+class _Operation:
+    """A waitable that is under way, and who wants to know."""
+
+    __slots__ = ("call", "future", "promise")
+
+    def __init__(self, promise: int, future: asyncio.Future[Any] | None, call: Call | None) -> None:
+        self.promise = promise
+        self.future = future
+        self.call = call
+
+
+class Scheduler:
+    """Drives the loop from the component's exports. One per instance."""
+
+    def __init__(self, runtime: Any, types: Any, loop: Loop, wait_for: Callable[[int], Coroutine[Any, Any, None]]) -> None:
+        self.runtime = runtime
+        self.loop = loop
+        self.awake: Call | None = None
+        self.before_sleep: list[Callable[[], None]] = []
+        """Called, and emptied, when nothing is ready any more: for what may wait that long but no longer."""
+        self.ok = types.Ok
+        self._alarm = Alarm(loop, wait_for)
+        self._operations: dict[int, _Operation] = {}
+        self._homeless: list[int] = []
+        self._asleep: dict[Call, None] = {}
+        self._spare_sets: list[int] = []
+        self._channels: list[tuple[int, int]] = []
+        self._writers: dict[int, int] = {}
+        self._after_yield: list[asyncio.Future[None]] = []
+        self.stream_type = -1
+
+    # --- what the generated bindings call ---
+
+    def first_poll(self, index: int, borrows: int, work: Any) -> int:
+        """Starts a call. `work` is a coroutine of its result, or takes `resolve` and returns a coroutine."""
+        call = Call(self, index, borrows)
+        context = Context()
+        context.run(current_call.set, call)
+        self.awake = call
+        coroutine = work(call.resolve) if callable(work) else _answer(work, call.resolve)
+        call.task = asyncio.Task(coroutine, loop=self.loop, context=context, **_EAGER)
+        if call.task.done() and not call.joined and not self._has_work():
+            call.leftovers = set()
+        return self._drive(call)
+
+    def callback(self, event: int, waitable: int, payload: int) -> int:
+        """Resumes a call with an event of its waitable set, or with none after it yielded."""
+        call: Call = self.runtime.context_get()
+        self.runtime.context_set(None)
+        self._asleep.pop(call, None)
+        call.asleep = False
+        self.awake = call
+        if call.result is not None:
+            call.give()
+        if waitable:
+            self._deliver(event, waitable, payload)
+        if self._after_yield:
+            self._resume_yielded()
+        return self._drive(call)
+
+    async def await_result(self, result: Any) -> Any:
+        """The value of an import call that may be under way still."""
+        if type(result) is self.ok:
+            return result.value
+        return await self.watch(*result.value)
+
+    def watch(self, waitable: int, promise: int) -> asyncio.Future[Any]:
+        """A future of the outcome of an operation under way. Cancelling it does not stop the operation."""
+        future = self.loop.create_future()
+        call = current_call.get()
+        if call is None or call.done:
+            call = self.awake
+        self._operations[waitable] = operation = _Operation(promise, future, call)
+        self._join(waitable, operation, call)
+        return future
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Runs a coroutine beside the call that is awake."""
+        self.loop.create_task(coroutine)
+
+    async def host_turn(self) -> None:
+        """Lets the host go on first, for instance with sending a response that was just given."""
+        future = self.loop.create_future()
+        self._after_yield.append(future)
+        await future
+
+    # --- the turn of a call ---
+
+    def _drive(self, call: Call) -> int:
+        self.loop.poll()
+        if self.before_sleep:
+            self._run_before_sleep()
+        if call.task.done() and not self._lingers(call):
+            return self._exit(call)
+        self._alarm.arm()
+        if self._has_work():
+            self.runtime.context_set(call)
+            self.awake = None
+            return _YIELD
+        return self._sleep(call)
+
+    def _has_work(self) -> bool:
+        return self.loop.has_ready or bool(self._after_yield)
+
+    def _sleep(self, call: Call) -> int:
+        self._own_set(call)
+        if self._homeless:
+            self._adopt(call)
+        self.runtime.context_set(call)
+        self._asleep[call] = None
+        call.asleep = True
+        self.awake = None
+        return _WAIT | (call.set << 4)
+
+    def _exit(self, call: Call) -> int:
+        if self._asleep:  # they rely on somebody having set the alarm
+            self._alarm.arm()
+        call.done = True
+        del call.task  # it holds the context, which holds the call
+        self.awake = None
+        if call.set:
+            self._give_up_set(call)
+        if self._asleep and self._has_work():
+            self.wake(next(iter(self._asleep)))
+        return _EXIT
+
+    def _run_before_sleep(self) -> None:
+        actions, self.before_sleep[:] = self.before_sleep[:], []
+        for action in actions:
+            action()
+        self.loop.poll()
+
+    def _resume_yielded(self) -> None:
+        futures, self._after_yield = self._after_yield, []
+        for future in futures:
+            if not future.done():
+                future.set_result(None)
+
+    # --- tasks left behind ---
+
+    def _lingers(self, call: Call) -> bool:
+        if call.leftovers is None:
+            call.leftovers = self._find_leftovers(call)
+            if call.leftovers:
+                self.loop.call_later(LINGER, self._abandon, call)
+        elif call.leftovers:
+            call.leftovers = {task for task in call.leftovers if not task.done()}
+        return bool(call.leftovers)
+
+    def _find_leftovers(self, call: Call) -> set[asyncio.Task[Any]]:
+        leftovers = set()
+        for task in asyncio.all_tasks(self.loop):
+            if task is not call.task and _context_of(task).get(current_call) is call:
+                task.add_done_callback(call.wake)
+                leftovers.add(task)
+        return leftovers
+
+    def _abandon(self, call: Call) -> None:
+        call.leftovers = set()
+        self.wake(call)
+
+    # --- waitables and sets ---
+
+    def _own_set(self, call: Call) -> int:
+        if not call.set:
+            call.set = self._spare_sets.pop() if self._spare_sets else self.runtime.waitable_set_new()
+        return call.set
+
+    def _join(self, waitable: int, operation: _Operation, call: Call | None) -> None:
+        operation.call = call
+        if call is None:
+            self.runtime.waitable_join(waitable, 0)
+            self._homeless.append(waitable)
+        else:
+            self.runtime.waitable_join(waitable, self._own_set(call))
+            call.joined += 1
+
+    def _adopt(self, call: Call) -> None:
+        homeless, self._homeless = self._homeless, []
+        for waitable in homeless:
+            self._join(waitable, self._operations[waitable], call)
+
+    def _give_up_set(self, call: Call) -> None:
+        if call.joined:
+            heir = next(iter(self._asleep), None)
+            for waitable, operation in self._operations.items():
+                if operation.call is call:
+                    self._join(waitable, operation, heir)
+        self._spare_sets.append(call.set)
+        call.set = 0
+
+    def _deliver(self, event: int, waitable: int, payload: int) -> None:
+        if event == _SUBTASK and payload < _RETURNED:
+            return
+        operation = self._operations.pop(waitable)
+        self.runtime.waitable_join(waitable, 0)
+        if event == _SUBTASK:
+            self.runtime.subtask_drop(waitable)
+        call, future = operation.call, operation.future
+        if call is not None:
+            call.joined -= 1
+        value = self.runtime.promise_get_result(payload, operation.promise)
+        if future is None:
+            self._channels.append((waitable, self._writers[waitable]))
+            if call is not None:
+                call.woken = False
+        elif not future.done():
+            future.set_result(value)
+
+    # --- waking another call ---
+
+    def wake(self, call: Call) -> None:
+        """Has the host resume a sleeping call. Nothing happens to one that is awake or will be anyway."""
+        if not call.asleep or call.woken:
+            return
+        call.woken = True
+        reader, writer = self._channels.pop() if self._channels else self._new_channel()
+        pending = self.runtime.stream_read(self.stream_type, reader, 1)
+        operation = _Operation(pending.value[1], None, call)
+        self._operations[reader] = operation
+        self._join(reader, operation, call)
+        self.runtime.stream_write(self.stream_type, writer, b"\0")
+
+    def _new_channel(self) -> tuple[int, int]:
+        pair = self.runtime.stream_new(self.stream_type)
+        reader, writer = pair & 0xFFFFFFFF, pair >> 32
+        self._writers[reader] = writer
+        return reader, writer
+
+
+async def _answer(coroutine: Coroutine[Any, Any, Any], resolve: Callable[[Any], None]) -> None:
+    from componentize_py_types import Err, Ok
+
+    try:
+        result: Any = Ok(await coroutine)
+    except Err as error:
+        result = error
+    resolve(result)
+
+
+if sys.version_info >= (3, 12):
+
+    def _context_of(task: asyncio.Task[Any]) -> Context:
+        return task.get_context()
+
+else:
+
+    def _context_of(task: asyncio.Task[Any]) -> Context:
+        return Context()
