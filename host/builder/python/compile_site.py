@@ -1,20 +1,28 @@
-"""Runs inside the guest's Python: compiles every module of the dependencies, then stops componentize-py.
+"""Runs inside the guest's Python: compiles modules, then stops componentize-py.
 
-A component made while its dependencies are being compiled carries megabytes of dead heap, so the caches are filled
-beforehand, by this trusted module and not by an app's build, which could leave anything in them. The files are
-checked by nobody afterwards (unchecked hash): the folder is kept under a key of its content.
+A component made while modules are being compiled carries megabytes of dead heap, so the compiled files are made
+beforehand, by this trusted module and not by an app's build, which could leave anything in them. They go where
+`sys.pycache_prefix` says, apart from the sources, because the standard library is unpacked anew for every run.
+Nobody checks them against their sources afterwards (unchecked hash): they are kept under a key of their content.
 """
 
-import compileall
-import json
-import py_compile
+import sys
 
-SITE = "/1"
-RESULT = "/0/compiled.json"
+META = "/0"
+PREFIX = "/2/.pyc"
+sys.pycache_prefix = PREFIX
 
-ok = compileall.compile_dir(
-    SITE, quiet=2, workers=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
-)
-with open(RESULT, "w") as result:
-    json.dump({"ok": bool(ok)}, result)
+import compileall  # noqa: E402
+import json  # noqa: E402
+import py_compile  # noqa: E402
+import re  # noqa: E402
+
+UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
+NOT_WANTED = re.compile(r"/\.pyc/|/(test|tests|idlelib|lib2to3|tkinter|turtledemo|ensurepip|pydoc_data)/")
+
+with open(f"{META}/job.json") as job:
+    folder = json.load(job)["folder"]
+compileall.compile_dir(folder, quiet=2, workers=1, rx=NOT_WANTED, invalidation_mode=UNCHECKED)
+with open(f"{META}/compiled.json", "w") as result:
+    json.dump({"folder": folder}, result)
 raise SystemExit("compiled")

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache::{Cache, KeyMaker, create_folder};
 use crate::command::run;
-use crate::component::{Componentize, copy_tree};
+use crate::compiled;
+use crate::component::copy_tree;
 use crate::progress::step;
 use crate::requirements::Requirements;
 use crate::toolchain::Toolchain;
@@ -91,7 +92,7 @@ pub(crate) fn site(
         assets::write_sdk(&site)?;
         let report = folder.join(REPORT);
         fs::copy(unpacked.join(REPORT), &report).map_err(BuildError::io("copy", &report))?;
-        step(progress, "compile the dependencies for the guest (once)", || compile(cache, toolchain, &site))
+        compiled::site(cache, toolchain, &site, progress)
     })?;
     let report = read_report(&folder.join(REPORT))?;
     let notices = report.skipped.iter().filter_map(|name| {
@@ -265,24 +266,6 @@ fn is_wasm(path: &Path) -> bool {
     let mut magic = [0; 4];
     let read = fs::File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut magic));
     read.is_ok() && &magic == b"\0asm"
-}
-
-/// Fills the compiled files of `site`, inside the guest's own Python.
-fn compile(cache: &Cache, toolchain: &Toolchain, site: &Path) -> Result<(), BuildError> {
-    let scratch = cache.scratch()?;
-    let meta = scratch.path().join("meta");
-    let module = "_fasterapi_compile_site";
-    create_folder(&meta)?;
-    let file = meta.join(format!("{module}.py"));
-    fs::write(&file, assets::COMPILE_MODULE).map_err(BuildError::io("write", &file))?;
-    let output = scratch.path().join("unused.wasm");
-    let job = Componentize { toolchain, folders: &[&meta, site], world: "app", module, output: &output };
-    let outcome = job.run(scratch.path())?;
-    // The module stops componentize-py on purpose; what it left tells whether it came to its end.
-    if meta.join("compiled.json").is_file() {
-        return Ok(());
-    }
-    outcome.success("compiling the dependencies").map(drop)
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), BuildError> {

@@ -15,6 +15,7 @@ mod assets;
 mod builder;
 mod cache;
 mod command;
+mod compiled;
 mod component;
 mod dependencies;
 mod error;

@@ -40,6 +40,11 @@ impl Toolchain {
         if probe.is_ok_and(|output| output.status.success()) { Vec::new() } else { vec!["python3-venv"] }
     }
 
+    /// Names this environment's content.
+    pub(crate) fn name(&self) -> &[u8] {
+        self.folder.file_name().unwrap_or_default().as_encoded_bytes()
+    }
+
     /// The environment's Python, isolated from the user's variables and site folders. pip's own variables
     /// (`PIP_INDEX_URL` and so on) still count.
     pub(crate) fn python(&self) -> Command {

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitCode};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -39,13 +39,16 @@ fn check_items(addr: SocketAddr) -> Result<()> {
         docs.pointer("/paths").is_some_and(|paths| paths.get("/items").is_some()),
         "openapi.json has no /items"
     );
-    let item = json!({"name": "teapot", "price": 12.5});
+    // The database outlives the check: a name that no earlier run has left there.
+    let name = format!("check {:?}", SystemTime::now().duration_since(UNIX_EPOCH)?);
+    let item = json!({"name": name, "price": 12.5});
     let made = expect(http("POST", "/items", Some(&item))?, 201, "POST /items")?;
     let id =
         made.get("id").and_then(Value::as_i64).with_context(|| format!("POST /items gave no id: {made}"))?;
     let path = format!("/items/{id}");
     let read = expect(http("GET", &path, None)?, 200, "GET the new item")?;
     ensure!(read.get("name") == item.get("name"), "the item came back as {read}");
+    expect(http("POST", "/items", Some(&item))?, 409, "POST the same name again")?;
     let wrong =
         expect(http("POST", "/items", Some(&json!({"name": "x", "price": "dear"})))?, 422, "a wrong price")?;
     ensure!(
