@@ -5,10 +5,16 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::BuildError;
+
+/// How many entries of a kind stay however old they are.
+const KEPT: usize = 20;
+/// What was used within this time may be in use now.
+const LATELY: Duration = Duration::from_secs(2 * 24 * 3600);
 
 /// A cache folder.
 #[derive(Debug, Clone)]
@@ -60,6 +66,7 @@ impl Cache {
         make: impl FnOnce(&Path) -> Result<(), BuildError>,
     ) -> Result<PathBuf, BuildError> {
         if let Some(path) = self.find(kind, key) {
+            note_use(&path);
             return Ok(path);
         }
         let _lock = self.lock(kind, key)?;
@@ -77,6 +84,8 @@ impl Cache {
         }
         let path = self.folder(kind)?.join(key.as_str());
         fs::rename(&aside, &path).map_err(BuildError::io("rename", &aside))?;
+        prune(&self.folder(kind)?, KEPT);
+        prune(&self.folder("tmp")?, 0);
         Ok(path)
     }
 
@@ -97,6 +106,25 @@ impl Cache {
         let path = self.root.join(name);
         create_folder(&path)?;
         Ok(path)
+    }
+}
+
+/// An entry's age counts from its last use. Where the file system does not take it, the entry is made again one day.
+fn note_use(entry: &Path) {
+    let _best_effort = File::open(entry).and_then(|folder| folder.set_modified(SystemTime::now()));
+}
+
+/// Removes the entries of a folder that are neither among the `kept` last used nor used lately. Best effort: what
+/// cannot be removed now is tried again next time.
+fn prune(folder: &Path, kept: usize) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut entries: Vec<(SystemTime, PathBuf)> =
+        entries.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect();
+    entries.sort_by_key(|(used, _)| std::cmp::Reverse(*used));
+    for (used, path) in entries.into_iter().skip(kept) {
+        if used.elapsed().is_ok_and(|age| age > LATELY) {
+            let _best_effort = remove_folder(&path);
+        }
     }
 }
 
@@ -202,6 +230,24 @@ mod tests {
         assert!(cache.find("kind", &key("a")).is_none());
         let entry = cache.entry("kind", &key("a"), |_| Ok(())).unwrap();
         assert_eq!(fs::read_dir(entry).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn only_old_entries_beyond_the_kept_ones_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let entry = |name: &str, days: u64| {
+            let path = folder.path().join(name);
+            fs::create_dir(&path).unwrap();
+            let used = SystemTime::now() - Duration::from_secs(days * 24 * 3600);
+            File::open(&path).unwrap().set_modified(used).unwrap();
+            path
+        };
+        let (new, old, older) = (entry("new", 0), entry("old", 10), entry("older", 20));
+        prune(folder.path(), 2);
+        assert!(new.exists() && old.exists() && !older.exists());
+        note_use(&old);
+        prune(folder.path(), 0);
+        assert!(new.exists() && old.exists(), "both were used lately");
     }
 
     #[test]
