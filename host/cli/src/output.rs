@@ -15,7 +15,7 @@ pub(crate) fn failure(failure: &Failure) -> ExitCode {
     // A traceback goes first, as it is; the line that says what happened is marked.
     let (before, last) = split_message(&text);
     let mark = if io::stderr().is_terminal() { "\x1b[1;31merror\x1b[0m" } else { "error" };
-    let _ = write!(io::stderr().lock(), "{before}{mark}: {last}\n");
+    let _ = writeln!(io::stderr().lock(), "{before}{mark}: {last}");
     ExitCode::from(failure.code())
 }
 

@@ -29,10 +29,10 @@ fn read(path: &Path) -> Result<Manifest, Failure> {
 
 fn table(manifest: &Manifest) {
     let rows: Vec<_> = manifest.routes.iter().map(row).collect();
-    let width = |column: fn(&[String; 3]) -> &String| rows.iter().map(|row| column(row).len()).max().unwrap_or(0);
-    let (methods, path) = (width(|row| &row[0]), width(|row| &row[1]));
-    for [row_methods, row_path, name] in &rows {
-        output::line(format_args!("{row_methods:methods$}  {row_path:path$}  {name}").to_string().trim_end());
+    let methods = rows.iter().map(|[methods, ..]| methods.len()).max().unwrap_or(0);
+    let paths = rows.iter().map(|[_, path, _]| path.len()).max().unwrap_or(0);
+    for [method, path, name] in &rows {
+        output::line(format!("{method:methods$}  {path:paths$}  {name}").trim_end());
     }
 }
 

@@ -13,7 +13,7 @@ use http::{Request, Response, Version, request::Parts};
 use http_body::Body;
 use http_body_util::BodyExt;
 
-use crate::{drive, refusal::Refusal, respond::respond, revision::Revision};
+use crate::{drive, refusal::Refusal, respond::respond, revision::{PoolKey, Revision}};
 
 /// A body of at most this many bytes is read whole before an instance is asked for: a slow client then holds no
 /// instance.
@@ -46,15 +46,15 @@ impl Platform {
     async fn serve(&self, request: Request<RequestBody>, number: u64) -> Response<ResponseBody> {
         let (parts, body) = request.into_parts();
         let revision = self.identify(&parts);
-        let (key, route) = revision.route(parts.method.as_str(), parts.uri.path());
+        let key = revision.route(parts.method.as_str(), parts.uri.path());
         let answered = async {
             let call = receive(&parts, body, number).await?;
-            let instance = checkout(&revision, key, route).await?;
+            let instance = checkout(&revision, key).await?;
             let reply = drive::invoke(instance, call).await?;
             Ok::<_, Refusal>(respond(reply))
         };
         answered.await.unwrap_or_else(|refusal| {
-            refusal.log(number, route);
+            refusal.log(number, &key.name);
             refusal.response()
         })
     }
@@ -111,12 +111,12 @@ const fn version(version: Version) -> &'static str {
     }
 }
 
-async fn checkout(revision: &Revision, key: usize, route: &Arc<str>) -> Result<Checkout<WarmMaker>, Refusal> {
-    let mut checkout = revision.pool().checkout(key).await?;
+async fn checkout(revision: &Revision, key: &PoolKey) -> Result<Checkout<WarmMaker>, Refusal> {
+    let mut checkout = revision.pool().checkout(key.index).await?;
     if checkout.is_fresh()
         && let Some(instance) = checkout.instance()
     {
-        instance.bind(Arc::clone(route));
+        instance.bind(Arc::clone(&key.name));
     }
     Ok(checkout)
 }

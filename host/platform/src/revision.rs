@@ -25,9 +25,9 @@ pub struct AppOptions {
 pub struct Revision {
     manifest: Manifest,
     router: Router,
-    /// The pool key of each route of the manifest.
-    keys: Vec<usize>,
-    names: Vec<Arc<str>>,
+    /// The pool of each route of the manifest.
+    keys: Vec<PoolKey>,
+    fallback: PoolKey,
     pool: Arc<Pool<WarmMaker>>,
 }
 
@@ -46,7 +46,15 @@ pub enum RevisionError {
     Start(#[from] MakeError),
 }
 
-/// The key of the pool that serves what no route certainly matches: the guest's own router answers there.
+/// Which instances serve a request: an index into the pool, and a name for the log. Routes that share state have
+/// equal keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PoolKey {
+    pub(crate) index: usize,
+    pub(crate) name: Arc<str>,
+}
+
+/// The key's index of what no route certainly matches: the guest's own router answers there.
 const FALLBACK: usize = 0;
 
 impl Revision {
@@ -64,11 +72,13 @@ impl Revision {
         let image = images.load(engine, component, compiling)?;
         let manifest = manifest::read(component)?.unwrap_or_else(unknown_app);
         let template = Template::new(engine, &image, options.grants, options.instance)?;
-        let (keys, names) = keys(&manifest);
+        let fallback = PoolKey { index: FALLBACK, name: "*".into() };
+        let keys = keys(&manifest, &fallback);
+        let pools = keys.iter().map(|key| key.index).max().unwrap_or(FALLBACK) + 1;
         let maker = WarmMaker::new(Arc::new(template), options.max_reuse);
-        let pool = Pool::new(maker, names.len(), options.pool);
+        let pool = Pool::new(maker, pools, options.pool);
         pool.warm_up().await?;
-        Ok(Self { router: Router::new(patterns(&manifest)), manifest, keys, names, pool })
+        Ok(Self { router: Router::new(patterns(&manifest)), manifest, keys, fallback, pool })
     }
 
     /// What the app says of itself.
@@ -83,13 +93,13 @@ impl Revision {
         &self.pool
     }
 
-    /// The pool key for a request, and its name.
-    pub(crate) fn route(&self, method: &str, path: &str) -> (usize, &Arc<str>) {
+    /// The pool key for a request.
+    pub(crate) fn route(&self, method: &str, path: &str) -> &PoolKey {
         let key = match self.router.find(method, &decode_path(path)) {
-            Outcome::Match { route } => self.keys.get(route.0).copied().unwrap_or(FALLBACK),
-            _ => FALLBACK,
+            Outcome::Match { route } => self.keys.get(route.0),
+            _ => None,
         };
-        (key, self.names.get(key).unwrap_or(&self.names[FALLBACK]))
+        key.unwrap_or(&self.fallback)
     }
 }
 
@@ -111,18 +121,15 @@ fn unknown_app() -> Manifest {
     }
 }
 
-/// A pool key for each route, and a name for each key. Routes that share state share the fallback's key.
-fn keys(manifest: &Manifest) -> (Vec<usize>, Vec<Arc<str>>) {
-    let mut names: Vec<Arc<str>> = vec!["*".into()];
-    let mut key = |route: &manifest::Route| {
-        if manifest.isolation == Isolation::App || route.isolation == Isolation::App {
-            return FALLBACK;
-        }
-        names.push(name(route));
-        names.len() - 1
-    };
-    let keys = manifest.routes.iter().map(&mut key).collect();
-    (keys, names)
+/// A pool key for each route. Routes that share state have the fallback's.
+fn keys(manifest: &Manifest, fallback: &PoolKey) -> Vec<PoolKey> {
+    let shares = |route: &manifest::Route| [manifest.isolation, route.isolation].contains(&Isolation::App);
+    let keys = manifest.routes.iter().enumerate();
+    let keys = keys.map(|(index, route)| match shares(route) {
+        true => fallback.clone(),
+        false => PoolKey { index: index + 1, name: name(route) },
+    });
+    keys.collect()
 }
 
 fn name(route: &manifest::Route) -> Arc<str> {

@@ -142,9 +142,10 @@ impl Conversation<'_> {
             let taken = self.respond(accessor, answer, exchange)?;
             let done = poll_fn(|cx| accessor.poll_no_interesting_tasks(cx));
             match taken {
-                None => Talk::Ok(done.await),
-                Some(taken) => self.until_cut(accessor, done, taken).await,
+                None => done.await,
+                Some(taken) => self.until_cut(accessor, done, taken).await?,
             }
+            Talk::Ok(())
         };
         match watch {
             None => talk.await,
