@@ -24,13 +24,14 @@ class Cycle:
 
     __slots__ = ("_chunk", "_expected", "_headers", "_no_body", "_promised", "_sink", "_source", "_stage", "_status", "_waiters", "before_sleep", "disconnected", "scope")
 
-    def __init__(self, scope: Scope, body: bytes, source: Source | None, sink: Sink, before_sleep: list[Any]) -> None:
+    def __init__(self, scope: Scope, body: bytes | None, source: Source | None, sink: Sink, before_sleep: list[Any]) -> None:
+        """`body` is the first part of the request's body, `source` the rest."""
         self.scope = scope
         self.disconnected = False
         self.before_sleep = before_sleep
         self._chunk: bytes | None = body
         self._source = source
-        self._expected = -1 if source is None else _content_length(scope["headers"]) - len(body)
+        self._expected = -1 if source is None else _content_length(scope["headers"]) - len(body or b"")
         self._sink = sink
         self._stage = _START
         self._waiters: list[asyncio.Future[None]] = []

@@ -1,0 +1,56 @@
+"""`App`: a FastAPI application that knows its host."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import FastAPI
+
+
+class App(FastAPI):
+    """A `fastapi.FastAPI` with what the host is to do for it. Everything FastAPI takes is taken.
+
+    Args:
+        host: the address that `run` binds, and that the host suggests. `None` leaves it to the host (127.0.0.1).
+        port: the port. `None` leaves it to the host (8000).
+        enable_h2: whether HTTP/2 is offered. `None` leaves it to the host (it is).
+        enable_h3: HTTP/3 is not there yet: only `False`.
+        compression: whether the host compresses responses. `None` leaves it to the host.
+        isolation: `"route"`: an instance that served one route never serves another, so routes share no memory.
+            `"app"`: one pool of instances for all routes.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        enable_h2: bool | None = None,
+        enable_h3: bool = False,
+        compression: bool | None = None,
+        isolation: Literal["route", "app"] = "route",
+        **options: Any,
+    ) -> None:
+        if enable_h3:
+            raise ValueError("enable_h3=True: HTTP/3 is not available yet; leave it out")
+        if isolation not in ("route", "app"):
+            raise ValueError(f'isolation must be "route" or "app", not {isolation!r}')
+        super().__init__(**options)
+        self.host = host
+        self.port = port
+        self.enable_h2 = enable_h2
+        self.compression = compression
+        self.isolation = isolation
+
+    def run(self, *, port: int | None = None, host: str | None = None) -> None:
+        """Builds this app and serves it with `fasterapi-host`, until that ends. Does not return.
+
+        For a program run with an ordinary Python (`python main.py`). The binary is found by `FASTERAPI_HOST_BIN`, else on `PATH`.
+
+        Args:
+            port: the port; else the app's own, else 8000.
+            host: the address; else the app's own, else 127.0.0.1.
+        """
+        from ._run import run
+
+        run(self, host=host or self.host or "127.0.0.1", port=port or self.port or 8000)

@@ -1,0 +1,80 @@
+"""The manifest: what the host knows of an app without starting it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from .._version import __version__
+
+_SERVER = ("host", "port", "enable_h2", "compression")
+
+
+def manifest(app: Any, target: str, uses_postgres: bool) -> dict[str, Any]:
+    """Describes an application."""
+    kind = _kind(app)
+    isolation = getattr(app, "isolation", "route") if kind == "fasterapi" else "route"
+    return {
+        "sdk": __version__,
+        "python": platform.python_version(),
+        "kind": kind,
+        "framework": _framework(kind),
+        "target": target,
+        "uses_postgres": uses_postgres,
+        "isolation": isolation,
+        "server": {name: getattr(app, name, None) if kind == "fasterapi" else None for name in _SERVER},
+        "routes": [{**route, "isolation": isolation} for route in _routes(app, kind)],
+    }
+
+
+def _kind(app: Any) -> str:
+    for kind, module, name in (("fasterapi", "fasterapi._app", "App"), ("fastapi", "fastapi", "FastAPI"), ("starlette", "starlette.applications", "Starlette")):
+        loaded = sys.modules.get(module)
+        if loaded is not None and isinstance(app, getattr(loaded, name)):
+            return kind
+    return "asgi"
+
+
+def _framework(kind: str) -> dict[str, str] | None:
+    if kind == "asgi":
+        return None
+    name = "starlette" if kind == "starlette" else "fastapi"
+    return {"name": name, "version": sys.modules[name].__version__}
+
+
+def _routes(app: Any, kind: str) -> Iterator[dict[str, Any]]:
+    if kind == "asgi":
+        return
+    for route in _flat(app.routes):
+        described = _describe(route)
+        if described is not None:
+            yield described
+
+
+def _flat(routes: Iterable[Any]) -> Iterable[Any]:
+    routing = sys.modules.get("fastapi.routing")
+    return routes if routing is None else routing.iter_route_contexts(routes)
+
+
+def _describe(route: Any) -> dict[str, Any] | None:
+    kind = _route_kind(getattr(route, "original_route", route))
+    path = getattr(route, "host" if kind == "host" else "path", None)
+    if kind is None or path is None:
+        return None
+    return {
+        "kind": kind,
+        "path": path,
+        "methods": sorted(getattr(route, "methods", None) or ()) if kind == "http" else [],
+        "name": getattr(route, "name", None) or "",
+        "in_schema": bool(getattr(route, "include_in_schema", False)) and kind == "http",
+    }
+
+
+def _route_kind(route: Any) -> str | None:
+    routing = sys.modules["starlette.routing"]
+    for kind, name in (("http", "Route"), ("websocket", "WebSocketRoute"), ("mount", "Mount"), ("host", "Host")):
+        if isinstance(route, getattr(routing, name)):
+            return kind
+    return None

@@ -1,0 +1,46 @@
+"""The two files between the builder and this package (BUILD_PROTOCOL.md)."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+PROTOCOL = 1
+_CONFIG = "_fasterapi_config.json"
+_RESULT = "_fasterapi_result.json"
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the builder asks for."""
+
+    module: str
+    attr: str
+    mode: str
+    world: str
+    preload: tuple[str, ...]
+
+
+class BuildError(Exception):
+    """A build that ends with a message for the user."""
+
+    def __init__(self, kind: str, error: str, *, hint: str | None = None, traceback: str | None = None, **more: Any) -> None:
+        super().__init__(error)
+        self.report = {"kind": kind, "error": error, "hint": hint, "traceback": traceback, **more}
+
+
+def read_config(folder: str) -> Config:
+    """Reads the builder's file."""
+    with open(os.path.join(folder, _CONFIG), encoding="utf-8") as file:
+        config = json.load(file)
+    if config.get("protocol") != PROTOCOL:
+        raise BuildError("internal", f"the builder speaks protocol {config.get('protocol')}, this SDK speaks {PROTOCOL}")
+    return Config(config["module"], config["attr"], config.get("mode", "build"), config.get("world", "app"), tuple(config.get("preload", ())))
+
+
+def write_result(folder: str, ok: bool, report: dict[str, Any]) -> None:
+    """Writes ours."""
+    with open(os.path.join(folder, _RESULT), "w", encoding="utf-8") as file:
+        json.dump({"protocol": PROTOCOL, "ok": ok, **report}, file)

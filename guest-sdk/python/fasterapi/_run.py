@@ -1,0 +1,96 @@
+"""`app.run()`: from a program in an ordinary Python to the host that serves it."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+_BINARY = "fasterapi-host"
+_VARIABLE = "FASTERAPI_HOST_BIN"
+
+
+class RunError(SystemExit):
+    """Ends the program with one line, exit code 2."""
+
+    def __init__(self, message: str) -> None:
+        print(f"error: {message}", file=sys.stderr)
+        super().__init__(2)
+
+
+def run(app: Any, *, host: str, port: int) -> None:
+    """Builds the component and becomes the host."""
+    if sys.platform == "wasi":
+        return  # it is being served already
+    binary = find_binary()
+    folder, target = find_target(app)
+    component = _cache() / f"{hashlib.sha256(f'{folder}:{target}'.encode()).hexdigest()[:16]}.wasm"
+    component.parent.mkdir(parents=True, exist_ok=True)
+    built = subprocess.run([binary, "build", target, "-C", str(folder), "-o", str(component)], check=False)
+    if built.returncode != 0:
+        raise SystemExit(built.returncode)
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    _become([binary, "serve", str(component), "--addr", address])
+
+
+def find_binary() -> str:
+    """The host's program."""
+    named = os.environ.get(_VARIABLE)
+    if named:
+        if not os.access(named, os.X_OK):
+            raise RunError(f"{_VARIABLE} names `{named}`, which is no program that can be run")
+        return named
+    found = shutil.which(_BINARY)
+    if found is None:
+        raise RunError(f"`{_BINARY}` was not found: put it on PATH or name it in {_VARIABLE}")
+    return found
+
+
+def find_target(app: Any) -> tuple[Path, str]:
+    """The folder and `MODULE:ATTR` of an app, from the module that made it."""
+    for module in _candidates():
+        for attr, value in vars(module).items():
+            if value is app:
+                return _place(module, attr)
+    raise RunError("`run()` needs the app in a variable of its module, as in `app = App()`")
+
+
+def _candidates() -> list[ModuleType]:
+    modules = [sys.modules["__main__"]]
+    frame = inspect.currentframe()
+    while frame is not None:
+        module = sys.modules.get(frame.f_globals.get("__name__", ""))
+        if module is not None and module not in modules:
+            modules.append(module)
+        frame = frame.f_back
+    return modules
+
+
+def _place(module: ModuleType, attr: str) -> tuple[Path, str]:
+    file = getattr(module, "__file__", None)
+    if file is None:
+        raise RunError("`run()` needs a program in a file: there is none to build from in an interactive session")
+    path = Path(file).resolve()
+    package: str = getattr(module, "__package__", None) or ""
+    name = path.stem if path.stem != "__init__" else path.parent.name
+    depth = len(package.split(".")) if package else 0
+    folder = path.parents[depth - (path.stem == "__init__")] if depth else path.parent
+    return folder, f"{package}.{path.stem}:{attr}" if package and path.stem != "__init__" else f"{package or name}:{attr}"
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "fasterapi-host" / "run"
+
+
+def _become(command: Sequence[str]) -> NoReturn:
+    if os.name == "posix":
+        os.execv(command[0], command)
+    raise SystemExit(subprocess.run(command, check=False).returncode)

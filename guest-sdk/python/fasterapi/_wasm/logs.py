@@ -1,0 +1,31 @@
+"""Where the logging of an app goes: to stderr, which the host puts in its log. `print` goes to stdout.
+
+As under uvicorn: INFO and above of our own loggers, and what the app configured itself. The root logger gets a handler only if
+the app gave it none.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+
+def configure() -> None:
+    """Called after the app was imported, so that its own configuration wins."""
+    root = logging.getLogger()
+    if not root.handlers:
+        handler = logging.StreamHandler(_Stderr())
+        handler.setFormatter(logging.Formatter("%(levelname)s:     %(name)s: %(message)s"))
+        root.addHandler(handler)
+        if root.level == logging.WARNING:
+            root.setLevel(logging.INFO)
+
+
+class _Stderr:
+    """stderr as it is at the moment of writing."""
+
+    def write(self, text: str) -> None:
+        sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()

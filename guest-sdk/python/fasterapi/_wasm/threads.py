@@ -1,0 +1,87 @@
+"""Threads that are none: a component has one thread, so work meant for another runs where it stands.
+
+The semantics of a worker thread stay: a copy of the context (what the function sets in it is not seen outside), and no
+running event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from asyncio import base_events
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
+from typing import Any, ParamSpec, TypeVar, TypeVarTuple
+
+from .loop import outside_loop
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+
+
+def install() -> None:
+    """Patches the ways in which asyncio, anyio and Starlette reach for a thread."""
+    _patch_event_loops()
+    try:
+        import anyio.to_thread
+    except ImportError:
+        return
+    anyio.to_thread.run_sync = _run_sync
+    try:
+        import starlette.concurrency
+    except ImportError:
+        return
+    starlette.concurrency.run_in_threadpool = _run_in_threadpool
+
+
+async def _run_sync(
+    func: Callable[[*_Ts], _T], *args: *_Ts, abandon_on_cancel: bool = False, cancellable: bool | None = None, limiter: Any = None
+) -> _T:
+    return copy_context().run(outside_loop, func, *args)
+
+
+async def _run_in_threadpool(func: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    if kwargs:
+        return copy_context().run(outside_loop, partial(func, *args, **kwargs))
+    return copy_context().run(outside_loop, func, *args)
+
+
+class _Sleep:
+    """A selector that knows only time."""
+
+    def select(self, timeout: float | None) -> list[Any]:
+        if timeout is None:
+            raise RuntimeError("this event loop waits for something that cannot happen: nothing else runs in a component meanwhile")
+        if timeout > 0:
+            time.sleep(timeout)
+        return []
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class BlockingLoop(base_events.BaseEventLoop):
+    """An event loop for `asyncio.run` within a `def` endpoint: timers and tasks, no input or output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._selector = _Sleep()
+
+    def _process_events(self, event_list: Any) -> None:
+        """There are no events."""
+
+    def _write_to_self(self) -> None:
+        """There is no other thread."""
+
+
+def _patch_event_loops() -> None:
+    events: Any = asyncio.events
+    get_policy = getattr(events, "_get_event_loop_policy", events.get_event_loop_policy)
+    type(get_policy())._loop_factory = BlockingLoop
+    for name in ("SelectorEventLoop", "EventLoop"):
+        if hasattr(asyncio, name):
+            setattr(asyncio, name, BlockingLoop)
+
+
