@@ -16,7 +16,7 @@ from .types import ASGIApp, Headers, Message, Scope, Sink, Source
 
 logger = logging.getLogger("fasterapi.error")
 
-_START, _HELD, _OPEN, _COMPLETE = range(4)
+_START, _HELD, _OPEN, _WHOLE, _COMPLETE = range(5)
 
 
 class Cycle:
@@ -106,25 +106,24 @@ class Cycle:
             self._count(len(body), more)
         if self._stage == _HELD:
             self._first(body, more)
-            return
+        elif self._stage == _OPEN:
+            if body:
+                await self._sink.write(body)
+            if not more:
+                self._sink.end(True)
         if not more:
             self._stage = _COMPLETE
-        if body:
-            await self._sink.write(body)
-        if not more:
-            self._sink.end(True)
             self._notify()
 
     def _first(self, body: bytes, more: bool) -> None:
         if self.send_held_head in self.before_sleep:
             self.before_sleep.remove(self.send_held_head)
-        if more:
-            self._sink.open(self._status, self._headers, body)
+        if more and self._promised and not self._no_body:
             self._stage = _OPEN
-        else:
+            self._sink.open(self._status, self._headers, body)
+        else:  # it is all there, though the application may not have said so yet
+            self._stage = _WHOLE
             self._sink.respond(self._status, self._headers, body)
-            self._stage = _COMPLETE
-            self._notify()
 
     def send_held_head(self) -> None:
         """Sends the head without waiting longer for a body."""
@@ -174,7 +173,7 @@ class Cycle:
             self._no_response("ASGI callable returned without starting response.")
         elif self._stage == _HELD:
             self._no_response("ASGI callable returned without completing response.")
-        elif self._stage == _OPEN and not self.disconnected:
+        elif self._stage in (_OPEN, _WHOLE) and not self.disconnected:
             logger.error("ASGI callable returned without completing response.")
 
     def _no_response(self, why: str) -> None:

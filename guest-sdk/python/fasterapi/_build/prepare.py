@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from .. import _phase
 from . import load, protocol, sources, stand_ins, zones
 from .manifest import manifest
 from .paths import META
@@ -72,6 +73,7 @@ def _make_schema(app: Any) -> None:
 
 def settle() -> None:
     """The last step: leaves a heap that the garbage collector has no reason to touch."""
+    _phase.building = False
     sources.show_known_paths()
     gc.collect()
     gc.freeze()  # what the snapshot holds is never garbage: collections at run time need not look at it

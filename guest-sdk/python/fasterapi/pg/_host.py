@@ -1,0 +1,56 @@
+"""The host's side of `fasterapi:postgres`, where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+from .. import _phase
+from ._errors import PgConnectionError, PgUsageError, from_host
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+client: Any
+types: Any
+
+
+class _Absent:
+    """Stands for the host in an ordinary Python."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise PgConnectionError("there is no Postgres here: it is lent by `fasterapi-host`; serve the app with `app.run()` or `fasterapi-host serve`")
+
+
+class _HostError(Exception):
+    """Never raised: stands for `componentize_py_types.Err` in an ordinary Python."""
+
+    value: Any
+
+
+if _phase.IN_COMPONENT:
+    from componentize_py_types import Err as _Err
+
+    try:
+        from wit_world.imports import fasterapi_postgres_client as client, fasterapi_postgres_types as types
+    except ImportError:
+        from .._build.protocol import BuildError
+
+        raise BuildError("needs-postgres", "the app uses `fasterapi.pg`: it must be built in the world `app-postgres`") from None
+else:
+    client = types = _Absent()
+    _Err = _HostError
+
+
+def call(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Calls the host; its error becomes ours."""
+    try:
+        return function(*args, **kwargs)
+    except _Err as error:
+        raise from_host(error.value) from None
+
+
+def require_running() -> None:
+    """Raises while a component is built."""
+    if _phase.building:
+        raise PgUsageError("there is no database while the app is built: use it in a start-up hook or in a handler, not at import")
