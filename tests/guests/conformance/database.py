@@ -1,0 +1,3 @@
+"""Postgres through the host."""
+from fastapi import APIRouter
+router = APIRouter(prefix="/pg")

@@ -1,0 +1,126 @@
+"""What only a sandbox can take."""
+
+import asyncio
+import json
+import os
+import sys
+import threading
+
+from fastapi import APIRouter, Request
+
+router = APIRouter(prefix="/faults")
+SERVED = 0
+KEPT: list[bytes] = []
+
+
+@router.get("/trap")
+def trap(how: str = ""):
+    global SERVED
+    SERVED += 1
+    if how == "json":
+        json.loads("[" * 100_000)
+    elif how == "abort":
+        os.abort()
+    elif how == "exit":
+        os._exit(3)
+    elif how == "sys-exit":
+        sys.exit(3)
+    elif how == "recursion":
+        trap_recursion(0)
+    return {"served": SERVED}
+
+
+def trap_recursion(depth: int) -> int:
+    return trap_recursion(depth + 1) + 1
+
+
+@router.get("/spin")
+async def spin(how: str = ""):
+    while how != "not":
+        pass
+    return {"spun": False}
+
+
+@router.get("/sleep")
+async def sleep(seconds: float):
+    await asyncio.sleep(seconds)
+    return {"slept": seconds}
+
+
+@router.get("/hog")
+def hog(mebibytes: int, keep: bool = False):
+    try:
+        data = bytearray(mebibytes << 20)
+    except MemoryError:
+        return {"memory_error": True}
+    if keep:
+        KEPT.append(bytes(data))
+    return {"length": len(data)}
+
+
+@router.get("/hog-unhandled")
+def hog_unhandled():
+    parts = []
+    while True:
+        parts.append(bytearray(1 << 20))
+
+
+@router.get("/thread")
+def thread():
+    try:
+        threading.Thread(target=print).start()
+    except RuntimeError as error:
+        return {"refused": str(error)}
+    return {"refused": None}
+
+
+@router.get("/files")
+def files():
+    """A sandbox has no file system to read and none to write."""
+    results = {}
+    for path in ("/etc/passwd", "/proc/self/environ", "main.py", "/"):
+        try:
+            results[path] = len(os.listdir(path)) if path == "/" else open(path).read(10)
+        except OSError as error:
+            results[path] = type(error).__name__
+    try:
+        open("/tmp/written", "w")
+        results["write"] = True
+    except OSError as error:
+        results["write"] = type(error).__name__
+    return results
+
+
+@router.get("/sockets")
+def sockets(port: int):
+    import socket
+
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return {"connected": True}
+    except Exception as error:
+        return {"connected": False, "error": type(error).__name__}
+
+
+@router.get("/environment")
+def environment():
+    return dict(os.environ)
+
+
+@router.get("/log")
+def log(lines: int = 1, token: str = ""):
+    import logging
+
+    for number in range(lines):
+        print(f"{token} printed {number}")
+    print(f"{token} on standard error", file=sys.stderr)
+    logging.getLogger("conformance").warning("%s through logging", token)
+    print(f"{token} forged\nINFO forged: \x1b[31mred")
+    return {"lines": lines}
+
+
+@router.post("/work")
+async def work(request: Request):
+    """An ordinary request of some weight, for tests that make thousands."""
+    body = await request.json()
+    return {"keys": sorted(body), "text": json.dumps(body)[:50]}

@@ -1,0 +1,96 @@
+"""Failures: raised on purpose, handled, unhandled, and what dependencies do then."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
+
+router = APIRouter(prefix="/errors")
+EVENTS: list[str] = []
+
+
+class Teapot(Exception):
+    """Has a handler."""
+
+
+async def teapot(request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"teapot": str(error), "path": request.url.path}, 418, {"x-teapot": "yes"})
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(Teapot, teapot)
+
+
+@router.get("/http/{status}")
+def http(status: int):
+    raise HTTPException(status, {"reason": "asked for"}, {"X-Reason": "asked", "WWW-Authenticate": "None"})
+
+
+@router.get("/phrase/{status}")
+def phrase(status: int):
+    raise HTTPException(status)
+
+
+@router.get("/teapot")
+def handled():
+    raise Teapot("short and stout")
+
+
+@router.get("/raise")
+def unhandled(token: str = "none"):
+    raise RuntimeError(f"unhandled {token}")
+
+
+@router.get("/raise-async")
+async def unhandled_async():
+    raise KeyError("unhandled")
+
+
+@router.get("/group")
+async def group():
+    raise ExceptionGroup("several", [ValueError("one"), TypeError("two")])
+
+
+async def yielding():
+    EVENTS.append("open")
+    try:
+        yield "value"
+    except HTTPException:
+        EVENTS.append("http exception seen")
+        raise
+    finally:
+        EVENTS.append("close")
+
+
+def sync_yielding(value: Annotated[str, Depends(yielding)]):
+    EVENTS.append("inner open")
+    yield value.upper()
+    EVENTS.append("inner close")
+
+
+@router.get("/dependencies")
+def dependencies(value: Annotated[str, Depends(sync_yielding)], how: str = "well"):
+    if how == "events":
+        seen, EVENTS[:] = EVENTS[:], []
+        return seen
+    if how == "badly":
+        raise HTTPException(409, "badly")
+    if how == "worse":
+        raise RuntimeError("worse")
+    return {"value": value}
+
+
+def refusing(who: str = "nobody"):
+    if who == "nobody":
+        raise HTTPException(403, "not you")
+    return who
+
+
+@router.get("/refused", dependencies=[Depends(refusing)])
+def refused():
+    return {"reached": True}
+
+
+@router.get("/cached")
+def cached(first: Annotated[object, Depends(object)], again: Annotated[object, Depends(object)], fresh: Annotated[object, Depends(object, use_cache=False)]):
+    return {"same": first is again, "fresh": first is not fresh}

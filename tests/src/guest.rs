@@ -1,0 +1,75 @@
+//! The guests: Python apps of tests/guests and examples, built once by the builder and its cache.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, LazyLock, OnceLock},
+};
+
+use fasterapi_builder::{BuildRequest, Builder, Cache, Event};
+use parking_lot::Mutex;
+
+/// A Python app of this repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Guest {
+    /// Its folder, from the top of the repository.
+    pub folder: &'static str,
+    /// `MODULE:ATTR`.
+    pub target: &'static str,
+}
+
+impl Guest {
+    /// The wide FastAPI app; its `main:app` runs under uvicorn too.
+    pub const CONFORMANCE: Self = Self { folder: "tests/guests/conformance", target: "everything:app" };
+    /// An app with `isolation="app"`, compression and no HTTP/2.
+    pub const SHARED_STATE: Self = Self { folder: "tests/guests/shared-state", target: "main:app" };
+    /// The seed's program with Postgres, as it stands there.
+    pub const WITH_POSTGRES: Self = Self { folder: "tests/guests/with-postgres", target: "main:app" };
+    /// The smallest example.
+    pub const HELLO: Self = Self { folder: "examples/hello", target: "main:app" };
+    /// The example with Postgres.
+    pub const ITEMS: Self = Self { folder: "examples/items", target: "main:app" };
+    /// The example without FastAPI.
+    pub const STARLETTE: Self = Self { folder: "examples/starlette-app", target: "main:app" };
+
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::CONFORMANCE, Self::SHARED_STATE, Self::WITH_POSTGRES, Self::HELLO, Self::ITEMS, Self::STARLETTE];
+
+    /// The app's folder.
+    #[must_use]
+    pub fn dir(&self) -> PathBuf {
+        repository().join(self.folder)
+    }
+
+    /// The built component. Blocks: half a minute when it is not in the builder's cache.
+    #[must_use]
+    pub fn component(&self) -> PathBuf {
+        type Slots = Mutex<HashMap<Guest, Arc<OnceLock<PathBuf>>>>;
+        static BUILT: LazyLock<Slots> = LazyLock::new(Slots::default);
+        let slot = Arc::clone(BUILT.lock().entry(*self).or_default());
+        slot.get_or_init(|| self.build()).clone()
+    }
+
+    fn build(&self) -> PathBuf {
+        let name = Path::new(self.folder).file_name().unwrap().to_string_lossy();
+        let output = build_folder().join("guests").join(format!("{name}.wasm"));
+        let request = BuildRequest { target: self.target.parse().unwrap(), dir: self.dir(), output };
+        let builder = Builder::new(Cache::open().unwrap());
+        let built = builder.build(&request, &|_: Event<'_>| {});
+        built.unwrap_or_else(|error| panic!("{} cannot be built: {error}", self.folder)).path
+    }
+}
+
+/// The top of the repository.
+#[must_use]
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// Cargo's folder for this profile, where programs stand: `target/release`.
+#[must_use]
+pub fn build_folder() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().and_then(Path::parent).unwrap().to_owned()
+}

@@ -1,0 +1,1 @@
+//! A Postgres for tests: the embedded server, in a folder of its own.

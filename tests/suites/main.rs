@@ -1,0 +1,11 @@
+//! The end-to-end suites, in one binary: see `fasterapi_tests`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of it is tests"
+)]
+
+mod hello;
+mod asgi;
