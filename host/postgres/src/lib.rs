@@ -1,1 +1,24 @@
-//! fasterapi-postgres
+//! Postgres for guests, owned by the host: pools, sessions, statements, the packed blocks, and the embedded server.
+//!
+//! [`Databases`] is the door: it holds the grants, one pool per tenant and alias, and runs statements whose
+//! parameters and results are packed blocks (see the README of `fasterapi:postgres`). [`embedded`] runs a private
+//! server for development. Nothing here knows WebAssembly.
+
+mod config;
+mod databases;
+pub mod embedded;
+mod error;
+mod ident;
+mod judge;
+mod lexer;
+mod params;
+mod pool;
+mod rows;
+mod session;
+mod statement;
+mod transaction;
+
+pub use config::{ConfigError, DatabaseConfig, PoolLimits, Reset};
+pub use databases::{Databases, DatabasesBuilder};
+pub use error::{PgError, PgErrorKind, ServerReport};
+pub use transaction::{Isolation, Transaction, TransactionOptions};

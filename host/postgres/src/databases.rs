@@ -1,0 +1,248 @@
+//! The registry: which tenant may use which databases, each with its own pool.
+//!
+//! Pools are keyed by tenant and alias, so that a session is never shared between tenants. The registry does not
+//! change; a new configuration makes a new one.
+
+use std::{collections::BTreeMap, collections::HashMap, fmt, time::Duration};
+
+use fasterapi_core::{DatabaseAlias, TenantId};
+use percent_encoding::percent_decode_str;
+use tokio::time::{interval, timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    DatabaseConfig, PgError, Transaction, TransactionOptions, config::is_postgres_url, params::Params,
+    pool::Pool, transaction::CallLimits,
+};
+
+/// How often idle sessions are looked at.
+const TRIM_EVERY: Duration = Duration::from_secs(15);
+/// Longest wait of [`Databases::close`] for sessions that are being cleaned.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The grants of one tenant. Ordered, so that messages are.
+type Grants = BTreeMap<DatabaseAlias, Pool>;
+
+/// Collects grants.
+#[derive(Debug, Default)]
+pub struct DatabasesBuilder {
+    grants: Vec<(TenantId, DatabaseAlias, DatabaseConfig)>,
+}
+
+impl DatabasesBuilder {
+    /// Grants `tenant` a database under `alias`; a second grant of the same alias replaces the first.
+    #[must_use]
+    pub fn grant(mut self, tenant: TenantId, alias: DatabaseAlias, config: DatabaseConfig) -> Self {
+        self.grants.push((tenant, alias, config));
+        self
+    }
+
+    /// Makes the registry. No connection is made. Must be called on a tokio runtime, which then runs its background
+    /// work.
+    #[must_use]
+    pub fn build(self) -> Databases {
+        let (menders, closed) = (TaskTracker::new(), CancellationToken::new());
+        let mut tenants: HashMap<TenantId, Grants> = HashMap::new();
+        for (tenant, alias, config) in self.grants {
+            let pool = Pool::new(alias.clone(), config, menders.clone());
+            tenants.entry(tenant).or_default().insert(alias, pool);
+        }
+        let pools: Vec<Pool> = tenants.values().flat_map(BTreeMap::values).cloned().collect();
+        tokio::spawn(closed.clone().run_until_cancelled_owned(trim(pools)));
+        Databases { tenants, menders, closed }
+    }
+}
+
+async fn trim(pools: Vec<Pool>) {
+    let mut ticks = interval(TRIM_EVERY);
+    loop {
+        ticks.tick().await;
+        pools.iter().for_each(Pool::trim);
+    }
+}
+
+/// All granted databases of a host. Dropping it closes the pools as [`close`](Self::close) does, without waiting.
+pub struct Databases {
+    tenants: HashMap<TenantId, Grants>,
+    menders: TaskTracker,
+    closed: CancellationToken,
+}
+
+impl Databases {
+    /// Starts a registry.
+    #[must_use]
+    pub fn builder() -> DatabasesBuilder {
+        DatabasesBuilder::default()
+    }
+
+    /// Finds the alias that `target` means: an alias, or a `postgres://` URL whose database name selects the grant
+    /// (its host, user and password are ignored). Makes no connection. Of several grants of one database `default`
+    /// is preferred, then the first by name.
+    ///
+    /// # Errors
+    /// `denied` when no grant matches; the message lists the aliases granted.
+    pub fn resolve(&self, tenant: &TenantId, target: &str) -> Result<DatabaseAlias, PgError> {
+        let grants = self.tenants.get(tenant);
+        let found = match target {
+            url if is_postgres_url(url) => grants.and_then(|grants| by_url(grants, url)),
+            alias => grants.and_then(|grants| grants.keys().find(|known| known.as_str() == alias)),
+        };
+        found.cloned().ok_or_else(|| {
+            let named = match database_of(target) {
+                Some(name) => format!("no grant for a database named `{name}`"),
+                None if target.contains("://") => "no grant matches the url".into(),
+                None => format!("no grant for the database `{}`", shortened(target)),
+            };
+            PgError::denied(format!("{named}; {}", granted(grants)))
+        })
+    }
+
+    /// Runs one statement on its own (autocommit) and returns its packed result. `params` and the result are blocks
+    /// as the README of `fasterapi:postgres` describes. Dropping the future cancels the statement on the server.
+    ///
+    /// # Errors
+    /// Any kind. A session that turns out dead before anything was sent is replaced once, unseen.
+    pub async fn query(
+        &self,
+        tenant: &TenantId,
+        alias: &DatabaseAlias,
+        sql: &str,
+        params: &[u8],
+    ) -> Result<Vec<u8>, PgError> {
+        let pool = self.pool(tenant, alias)?;
+        let limits = CallLimits::of(pool.config().limits());
+        let params = Params::read(params, limits.max_parameter_bytes)?;
+        let mut replaced = false;
+        loop {
+            let mut lease = pool.lease().await?;
+            let written = lease.written();
+            let result = limits.bound(lease.query(sql, &params)).await;
+            if replaced || !lease.died_unsent(written, &result) {
+                return result;
+            }
+            replaced = true;
+            pool.replace(lease);
+        }
+    }
+
+    /// Takes a lease on a session and begins a transaction on it. Dropping the future gives the session back.
+    ///
+    /// # Errors
+    /// `denied`, `timeout`, `connection`, and what the server says.
+    pub async fn begin(
+        &self,
+        tenant: &TenantId,
+        alias: &DatabaseAlias,
+        options: TransactionOptions,
+    ) -> Result<Transaction, PgError> {
+        let pool = self.pool(tenant, alias)?;
+        let limits = CallLimits::of(pool.config().limits());
+        let sql = options.begin();
+        let mut replaced = false;
+        loop {
+            let mut lease = pool.lease().await?;
+            let written = lease.written();
+            let result = limits.bound(lease.command(&sql)).await;
+            if replaced || !lease.died_unsent(written, &result) {
+                return result.map(|()| Transaction::new(lease, limits));
+            }
+            replaced = true;
+            pool.replace(lease);
+        }
+    }
+
+    /// Asks the database's server for an answer, for the start of the host.
+    ///
+    /// # Errors
+    /// Made for the operator: the message of a failed connect names the address and the reason, never a credential.
+    pub async fn check(&self, tenant: &TenantId, alias: &DatabaseAlias) -> Result<(), PgError> {
+        let pool = self.pool(tenant, alias)?;
+        let limits = CallLimits::of(pool.config().limits());
+        let answer = match pool.lease().await {
+            Ok(mut lease) => limits.bound(lease.command("")).await,
+            Err(error) => Err(error),
+        };
+        answer.map_err(|mut error| {
+            let reason = error.operator().unwrap_or(&error.message);
+            error.message = format!("postgres database `{alias}` cannot be used: {reason}");
+            error
+        })
+    }
+
+    /// Closes all pools: waiting and later calls fail, running ones end in peace. Waits a little for sessions that
+    /// are being cleaned.
+    pub async fn close(&self) {
+        self.shut();
+        self.menders.close();
+        if timeout(CLOSE_TIMEOUT, self.menders.wait()).await.is_err() {
+            tracing::warn!("postgres sessions were still being cleaned at close");
+        }
+    }
+
+    fn shut(&self) {
+        self.closed.cancel();
+        self.tenants.values().flat_map(BTreeMap::values).for_each(Pool::close);
+    }
+
+    fn pool(&self, tenant: &TenantId, alias: &DatabaseAlias) -> Result<&Pool, PgError> {
+        let grants = self.tenants.get(tenant);
+        grants.and_then(|grants| grants.get(alias)).ok_or_else(|| {
+            PgError::denied(format!("no grant for the database `{alias}`; {}", granted(grants)))
+        })
+    }
+}
+
+fn by_url<'a>(grants: &'a Grants, url: &str) -> Option<&'a DatabaseAlias> {
+    let name = database_of(url);
+    let preferred = |fits: &dyn Fn(&Pool) -> bool| {
+        let fallback = DatabaseAlias::default();
+        let mut fitting = grants.iter().filter(|(_, pool)| fits(pool)).map(|(alias, _)| alias);
+        let first = fitting.next()?;
+        if *first == fallback {
+            Some(first)
+        } else {
+            Some(fitting.find(|a| **a == fallback).unwrap_or(first))
+        }
+    };
+    preferred(&|pool| name.is_some() && pool.config().database() == name.as_deref())
+        .or_else(|| preferred(&|pool| pool.config().any_url))
+}
+
+/// The database that a URL names: its path, else its user, as in libpq.
+fn database_of(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://").filter(|_| is_postgres_url(url))?;
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let user = || authority.split_once('@').and_then(|(credentials, _)| credentials.split(':').next());
+    let name = if path.is_empty() { user()? } else { path };
+    let name = percent_decode_str(name).decode_utf8().ok()?;
+    (!name.is_empty()).then(|| shortened(&name).to_owned())
+}
+
+/// No name of the server's is longer than 63 bytes; a message repeats no more of what a guest sent.
+fn shortened(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(64)).unwrap_or_default()
+}
+
+fn granted(grants: Option<&Grants>) -> String {
+    match grants.filter(|grants| !grants.is_empty()) {
+        None => "no database is granted".into(),
+        Some(grants) => {
+            let aliases: Vec<String> = grants.keys().map(|alias| format!("`{alias}`")).collect();
+            format!("granted: {}", aliases.join(", "))
+        }
+    }
+}
+
+impl Drop for Databases {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+impl fmt::Debug for Databases {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let grants = self.tenants.iter().map(|(tenant, grants)| (tenant, grants.keys().collect::<Vec<_>>()));
+        f.debug_map().entries(grants).finish()
+    }
+}

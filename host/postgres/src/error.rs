@@ -1,0 +1,281 @@
+//! What can go wrong, in the words of `fasterapi:postgres`.
+//!
+//! A [`PgError`] is made to be handed to a guest as it is: its message names no address, no user, no credential
+//! and never holds the driver's own text. What only the operator may see (which address refused, what the server
+//! said to the log-in) stands apart in [`PgError::operator`].
+
+use std::fmt;
+
+use fasterapi_core::Origin;
+use tokio_postgres::error::{DbError, ErrorPosition, Severity};
+
+/// What kind of failure an error is. Each kind blames one party.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PgErrorKind {
+    /// No connection could be had, or it broke. The statement may or may not have run.
+    Connection,
+    /// A wait ended at its deadline: for a session, or for the statement itself.
+    Timeout,
+    /// The statement was cancelled on request.
+    Canceled,
+    /// The server refused the statement: its report says why.
+    Database,
+    /// The call was wrong before anything of it was sent.
+    Usage,
+    /// There is no grant for what was named.
+    Denied,
+    /// The result is over the limit for one block. Nothing of it was delivered.
+    TooLarge,
+}
+
+/// A failure of this crate's run-time part, fit for a guest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct PgError {
+    /// What kind of failure this is.
+    pub kind: PgErrorKind,
+    /// One line, lower case, no full stop; the server's own words where the server was asked.
+    pub message: String,
+    /// Whether the same call may succeed when it is made again (within a transaction: the whole transaction).
+    pub retryable: bool,
+    /// What to do about it, from the server or from the host.
+    pub hint: Option<String>,
+    /// What the server said, when it was asked.
+    pub report: Option<Box<ServerReport>>,
+    operator: Option<Box<str>>,
+    stale: bool,
+}
+
+/// The fields of the server's error response.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerReport {
+    /// The five characters of the SQLSTATE.
+    pub sqlstate: String,
+    /// `ERROR`, `FATAL` or `PANIC`.
+    pub severity: String,
+    /// More about the failure, often with the values at fault.
+    pub detail: Option<String>,
+    /// The schema of the object at fault.
+    pub schema: Option<String>,
+    /// The table at fault.
+    pub table: Option<String>,
+    /// The column at fault.
+    pub column: Option<String>,
+    /// The data type at fault.
+    pub data_type: Option<String>,
+    /// The constraint that was violated.
+    pub constraint: Option<String>,
+    /// 1-based character position in the statement.
+    pub position: Option<u32>,
+}
+
+impl PgError {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::plain(PgErrorKind::Usage, message, false)
+    }
+
+    /// A usage error with advice.
+    pub(crate) fn usage_hint(message: impl Into<String>, hint: &str) -> Self {
+        Self { hint: Some(hint.into()), ..Self::usage(message) }
+    }
+
+    pub(crate) fn denied(message: impl Into<String>) -> Self {
+        Self::plain(PgErrorKind::Denied, message, false)
+    }
+
+    pub(crate) fn timeout(message: impl Into<String>) -> Self {
+        Self::plain(PgErrorKind::Timeout, message, true)
+    }
+
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let message = format!("the result is over the limit of {limit} bytes for one block");
+        Self::plain(PgErrorKind::TooLarge, message, false)
+    }
+
+    pub(crate) fn connection(message: impl Into<String>) -> Self {
+        Self::plain(PgErrorKind::Connection, message, true)
+    }
+
+    /// A failure to connect: the guest learns that, the operator why.
+    pub(crate) fn unreachable(operator: impl Into<String>) -> Self {
+        let error = Self::connection("no connection to the database server could be had");
+        Self { operator: Some(operator.into().into_boxed_str()), ..error }
+    }
+
+    /// A refused log-in at `address`. The server's words may name users and addresses: operator only.
+    pub(crate) fn refused(address: &str, error: &tokio_postgres::Error) -> Self {
+        let Some(db) = error.as_db_error() else {
+            return Self::unreachable(format!("{address}: {}", driver_text(error)));
+        };
+        let operator = format!("{address}: {} (sqlstate {})", db.message(), db.code().code());
+        let report = ServerReport { sqlstate: db.code().code().into(), ..ServerReport::default() };
+        Self { report: Some(Box::new(report)), ..Self::unreachable(operator) }
+    }
+
+    /// A failure that the server did not report, but would have with these words and SQLSTATE.
+    pub(crate) fn database(sqlstate: &str, message: impl Into<String>) -> Self {
+        let report =
+            ServerReport { sqlstate: sqlstate.into(), severity: "ERROR".into(), ..Default::default() };
+        let error = Self::plain(PgErrorKind::Database, message, false);
+        Self { report: Some(Box::new(report)), ..error }
+    }
+
+    fn plain(kind: PgErrorKind, message: impl Into<String>, retryable: bool) -> Self {
+        let message = message.into();
+        Self { kind, message, retryable, hint: None, report: None, operator: None, stale: false }
+    }
+
+    /// The SQLSTATE, when the server answered.
+    #[must_use]
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.report.as_ref().map(|report| report.sqlstate.as_str())
+    }
+
+    /// What only the operator may see: the address and the reason of a failed connect. No credential.
+    #[must_use]
+    pub fn operator(&self) -> Option<&str> {
+        self.operator.as_deref()
+    }
+
+    /// Whom the failure is blamed on.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        match self.kind {
+            PgErrorKind::Connection | PgErrorKind::Timeout => Origin::Upstream,
+            PgErrorKind::Canceled => Origin::Client,
+            PgErrorKind::Database if self.sqlstate().is_some_and(is_server_fault) => Origin::Upstream,
+            PgErrorKind::Database | PgErrorKind::Usage | PgErrorKind::Denied | PgErrorKind::TooLarge => {
+                Origin::Guest
+            }
+        }
+    }
+
+    /// Whether the error says that a kept statement is of no use any more: its result changed type, or the server has
+    /// forgotten it. Both are found before anything of it runs.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// Adds to a failed COMMIT what the caller must know about it.
+    pub(crate) fn outcome_unknown(mut self) -> Self {
+        if matches!(self.kind, PgErrorKind::Connection | PgErrorKind::Timeout | PgErrorKind::Canceled) {
+            self.message.push_str("; whether the server committed is unknown");
+            self.retryable = false;
+        }
+        self
+    }
+}
+
+impl From<tokio_postgres::Error> for PgError {
+    /// Of an established session; for log-ins see [`PgError::refused`].
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            Some(db) => from_server(db),
+            None => Self::connection(driver_text(&error)),
+        }
+    }
+}
+
+/// The driver's failure in our words: its own Display and Debug stay inside.
+fn driver_text(error: &tokio_postgres::Error) -> String {
+    let io = std::error::Error::source(error).and_then(|e| e.downcast_ref::<std::io::Error>());
+    match io {
+        _ if error.is_closed() => "the connection to the database server was closed".into(),
+        Some(io) => format!("the connection to the database server broke: {}", io.kind()),
+        None => "the database server answered out of protocol".into(),
+    }
+}
+
+fn from_server(db: &DbError) -> PgError {
+    let sqlstate = db.code().code();
+    let severity = match db.parsed_severity() {
+        Some(Severity::Fatal) => "FATAL",
+        Some(Severity::Panic) => "PANIC",
+        _ => "ERROR",
+    };
+    let text = |value: Option<&str>| value.map(str::to_owned);
+    let report = ServerReport {
+        sqlstate: sqlstate.into(),
+        severity: severity.into(),
+        detail: text(db.detail()),
+        schema: text(db.schema()),
+        table: text(db.table()),
+        column: text(db.column()),
+        data_type: text(db.datatype()),
+        constraint: text(db.constraint()),
+        position: match db.position() {
+            Some(ErrorPosition::Original(at)) => Some(*at),
+            _ => None,
+        },
+    };
+    let kind = kind_of(sqlstate, severity);
+    let error = PgError::plain(kind, db.message(), is_retryable(kind, sqlstate));
+    let stale = sqlstate == "26000" || db.routine() == Some("RevalidateCachedQuery");
+    PgError { hint: text(db.hint()), report: Some(Box::new(report)), stale, ..error }
+}
+
+/// What ends the session is the connection's failure; what a statement meets on the way (a lost dblink, bytes that are
+/// no binary value: both class 08) is its own.
+fn kind_of(sqlstate: &str, severity: &str) -> PgErrorKind {
+    match sqlstate {
+        _ if severity != "ERROR" => PgErrorKind::Connection,
+        "57014" => PgErrorKind::Canceled,
+        _ => PgErrorKind::Database,
+    }
+}
+
+/// Serialization failures, deadlocks, lock waits given up, resources that may be there again, and any lost session.
+fn is_retryable(kind: PgErrorKind, sqlstate: &str) -> bool {
+    let passes = matches!(sqlstate, "40001" | "40P01" | "55P03") || sqlstate.starts_with("53");
+    kind == PgErrorKind::Connection || passes
+}
+
+/// Insufficient resources, operator intervention, system errors, corrupt data, internal errors.
+fn is_server_fault(sqlstate: &str) -> bool {
+    ["53", "57", "58", "XX"].iter().any(|class| sqlstate.starts_with(class))
+}
+
+impl fmt::Display for PgErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connection => "connection",
+            Self::Timeout => "timeout",
+            Self::Canceled => "canceled",
+            Self::Database => "database",
+            Self::Usage => "usage",
+            Self::Denied => "denied",
+            Self::TooLarge => "too large",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_sqlstate_has_its_kind_and_retry() {
+        use PgErrorKind::{Canceled, Connection, Database};
+        let cases = [
+            ("40001", "ERROR", Database, true, Origin::Guest),
+            ("40P01", "ERROR", Database, true, Origin::Guest),
+            ("55P03", "ERROR", Database, true, Origin::Guest),
+            ("23505", "ERROR", Database, false, Origin::Guest),
+            ("42601", "ERROR", Database, false, Origin::Guest),
+            ("08P01", "ERROR", Database, false, Origin::Guest),
+            ("53100", "ERROR", Database, true, Origin::Upstream),
+            ("XX000", "ERROR", Database, false, Origin::Upstream),
+            ("57014", "ERROR", Canceled, false, Origin::Client),
+            ("57P01", "FATAL", Connection, true, Origin::Upstream),
+            ("25P03", "FATAL", Connection, true, Origin::Upstream),
+            ("XX000", "PANIC", Connection, true, Origin::Upstream),
+        ];
+        for (sqlstate, severity, kind, retryable, origin) in cases {
+            let found = kind_of(sqlstate, severity);
+            let error = PgError { kind: found, ..PgError::database(sqlstate, "x") };
+            let all = (found, is_retryable(found, sqlstate), error.origin());
+            assert_eq!(all, (kind, retryable, origin), "{sqlstate} {severity}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What a statement would do to its session, judged by its text before it is first prepared.
+//!
+//! The host begins and ends transactions itself, so a statement that would do so is refused; so is a COPY over the
+//! wire, which the query interface has no place for. For the rest the question is whether the session is still
+//! as new afterwards. The judgement errs on the side of a reset: it costs a round trip off the request's path.
+
+use crate::{
+    PgError,
+    lexer::{Token, tokens},
+};
+
+/// What a session needs after a statement before its next use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Trace {
+    /// Nothing.
+    None,
+    /// A reset.
+    Dirty,
+    /// It is not used again: its prepared statements are no longer those that the host knows.
+    Spoilt,
+}
+
+/// Judges `sql`.
+///
+/// # Errors
+/// `usage` for what has another interface: transaction control, COPY from or to the client.
+pub(crate) fn judge(sql: &str) -> Result<Trace, PgError> {
+    if sql.contains('\0') {
+        return Err(PgError::usage("the statement contains a null character"));
+    }
+    let mut words = tokens(sql).filter_map(|token| match token {
+        Token::Word(word) => Some(word.to_ascii_lowercase()),
+        _ => None,
+    });
+    let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    match (first.as_str(), second.as_str()) {
+        ("rollback", _) if tokens(sql).any(|t| is_word(t, "to")) => return Ok(Trace::None),
+        ("begin" | "start" | "commit" | "end" | "rollback" | "abort", _) | ("prepare", "transaction") => {
+            let message = format!("`{first}` is no statement of its own here");
+            return Err(PgError::usage_hint(message, "use the transaction interface"));
+        }
+        ("copy", _) if tokens(sql).any(|t| is_word(t, "stdin") || is_word(t, "stdout")) => {
+            return Err(PgError::usage("copy from or to the client is not supported by query"));
+        }
+        ("prepare" | "deallocate" | "discard" | "load", _) => return Ok(Trace::Spoilt),
+        _ => {}
+    }
+    let known = HARMLESS_COMMANDS.binary_search(&first.as_str()).is_ok();
+    Ok(if known && !touches_session(sql) { Trace::None } else { Trace::Dirty })
+}
+
+fn is_word(token: Token<'_>, word: &str) -> bool {
+    matches!(token, Token::Word(text) if text.eq_ignore_ascii_case(word))
+}
+
+/// Whether the text makes something temporary or calls a function that is not known to be harmless.
+fn touches_session(sql: &str) -> bool {
+    let mut before: Option<Token<'_>> = None;
+    // Behind INTO stands a table's name, and behind that its columns: no call.
+    let mut target = false;
+    for token in tokens(sql) {
+        let joins = before.is_some_and(|t| is_word(t, "into") || t == Token::Sign(b'.'));
+        match token {
+            Token::Word(word) | Token::Quoted(word) if is_temporary(word) => return true,
+            Token::Word(word) if word.eq_ignore_ascii_case("into") => target = true,
+            Token::Sign(b'(') if !target && before.is_some_and(|name| !is_harmless(name)) => return true,
+            Token::Sign(b'.') => {}
+            Token::Sign(_) => target = false,
+            Token::Word(_) | Token::Quoted(_) => target &= joins,
+        }
+        before = Some(token);
+    }
+    false
+}
+
+fn is_temporary(word: &str) -> bool {
+    let starts = |prefix: &str| word.get(..prefix.len()).is_some_and(|w| w.eq_ignore_ascii_case(prefix));
+    word.eq_ignore_ascii_case("temp") || word.eq_ignore_ascii_case("temporary") || starts("pg_temp")
+}
+
+fn is_harmless(name: Token<'_>) -> bool {
+    match name {
+        Token::Word(word) => BEFORE_PARENTHESES.binary_search(&word.to_ascii_lowercase().as_str()).is_ok(),
+        Token::Quoted(_) => false,
+        Token::Sign(_) => true,
+    }
+}
+
+/// Commands that change nothing of their session unless they call something that does. Sorted.
+const HARMLESS_COMMANDS: &[&str] = &[
+    "alter",
+    "analyze",
+    "comment",
+    "create",
+    "delete",
+    "drop",
+    "explain",
+    "grant",
+    "insert",
+    "lock",
+    "merge",
+    "notify",
+    "refresh",
+    "reindex",
+    "release",
+    "revoke",
+    "savepoint",
+    "select",
+    "show",
+    "table",
+    "truncate",
+    "update",
+    "vacuum",
+    "values",
+    "with",
+];
+
+/// Key words, types and built-in functions that may stand before a parenthesis and leave the session as it is. Sorted.
+#[rustfmt::skip]
+const BEFORE_PARENTHESES: &[&str] = &[
+    "abs", "age", "all", "and", "any", "array", "array_agg", "array_append", "array_length", "array_position",
+    "array_remove", "array_to_json", "array_to_string", "as", "avg", "between", "bit", "bit_length", "bool_and",
+    "bool_or", "btrim", "by", "bytea", "cardinality", "case", "cast", "ceil", "ceiling", "char", "char_length",
+    "character", "chr", "clock_timestamp", "coalesce", "concat", "concat_ws", "conflict", "convert_from", "convert_to",
+    "count", "cube", "cume_dist", "current_database", "current_date", "current_schema", "current_setting",
+    "current_timestamp", "date", "date_bin", "date_part", "date_trunc", "decimal", "decode", "default", "dense_rank",
+    "distinct", "div", "else", "encode", "every", "except", "exists", "exp", "extract", "filter", "first_value",
+    "float", "floor", "for", "format", "from", "gen_random_uuid", "generate_series", "generate_subscripts",
+    "greatest", "grouping", "having", "ilike", "in", "initcap", "intersect", "interval", "is", "join",
+    "json_agg", "json_array_elements", "json_array_elements_text", "json_array_length", "json_build_array",
+    "json_build_object", "json_each", "json_each_text", "json_extract_path", "json_extract_path_text",
+    "json_object", "json_object_agg", "json_object_keys", "json_populate_record", "json_populate_recordset",
+    "json_to_record", "json_to_recordset", "json_typeof", "jsonb_agg", "jsonb_array_elements",
+    "jsonb_array_elements_text", "jsonb_array_length", "jsonb_build_array", "jsonb_build_object", "jsonb_each",
+    "jsonb_each_text", "jsonb_extract_path", "jsonb_extract_path_text", "jsonb_insert", "jsonb_object",
+    "jsonb_object_agg", "jsonb_object_keys", "jsonb_path_exists", "jsonb_path_query", "jsonb_populate_record",
+    "jsonb_populate_recordset", "jsonb_pretty", "jsonb_set", "jsonb_strip_nulls", "jsonb_to_record",
+    "jsonb_to_recordset", "jsonb_typeof", "justify_interval", "key", "lag", "last_value", "lateral", "lead", "least",
+    "left", "length", "like", "limit", "ln", "localtimestamp", "log", "lower", "lpad", "ltrim", "make_date",
+    "make_interval", "make_time", "make_timestamp", "make_timestamptz", "materialized", "max", "md5", "min", "mod",
+    "mode", "not", "now", "nth_value", "ntile", "nullif", "numeric", "octet_length", "offset", "on", "or", "over",
+    "overlay", "partition", "percent_rank", "percentile_cont", "percentile_disc", "pg_backend_pid",
+    "pg_column_size", "pg_database_size", "pg_get_serial_sequence", "pg_relation_size", "pg_sleep",
+    "pg_table_size", "pg_total_relation_size", "pg_typeof", "plainto_tsquery", "position", "power",
+    "precision", "primary", "quote_ident", "quote_literal", "quote_nullable", "random", "rank", "regexp_match",
+    "regexp_matches", "regexp_replace", "regexp_split_to_array", "regexp_split_to_table", "repeat", "replace",
+    "returning", "reverse", "right", "rollup", "round", "row", "row_number", "row_to_json", "rpad", "rtrim", "select",
+    "set", "sets", "sha256", "sign", "similar", "some", "split_part", "sqrt",
+    "statement_timestamp", "stddev", "string_agg", "string_to_array", "strpos", "substr", "substring", "sum", "then",
+    "time", "timestamp", "timestamptz", "timetz", "to_char", "to_date", "to_json", "to_jsonb", "to_number",
+    "to_timestamp", "to_tsquery", "to_tsvector", "transaction_timestamp", "translate", "trim", "trunc", "ts_headline",
+    "ts_rank", "union", "unique", "unnest", "upper", "using", "values", "varchar", "variance", "varying", "version",
+    "websearch_to_tsquery", "when", "where", "width_bucket", "window", "with", "within",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_are_sorted() {
+        assert!(HARMLESS_COMMANDS.is_sorted() && BEFORE_PARENTHESES.is_sorted());
+    }
+
+    #[test]
+    fn plain_statements_leave_no_trace() {
+        for sql in [
+            "SELECT id, name FROM items WHERE id = $1",
+            "select count(*), max(price) from items where id in ($1, $2) and (a or b)",
+            "INSERT INTO items(name, price) VALUES ($1, $2) RETURNING id",
+            "insert into shop.\"items\" (name) select lower(name) from other on conflict (name) do nothing",
+            "UPDATE items SET name = 'set_config(1)' WHERE id = $1 -- SET x()",
+            "/* BEGIN */ delete from items",
+            "WITH t AS (SELECT 1) SELECT * FROM t",
+            "savepoint a",
+            "rollback to savepoint a",
+        ] {
+            assert_eq!(judge(sql), Ok(Trace::None), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_may_touch_the_session_is_seen() {
+        for sql in [
+            "SET search_path = x",
+            "reset all",
+            "select set_config('a.b', 'c', false)",
+            "select pg_catalog.pg_advisory_lock(1)",
+            "select \"pg_advisory_lock\" (1)",
+            "select my_function($1)",
+            "select 1 into t from my_function (1)",
+            "CREATE TEMP TABLE t (id int)",
+            "select 1 into temporary t",
+            "create table pg_temp.t (id int)",
+            "LISTEN x",
+            "declare c cursor with hold for select 1",
+            "do $$ begin perform 1; end $$",
+            "set role other",
+            "",
+        ] {
+            assert_eq!(judge(sql), Ok(Trace::Dirty), "{sql}");
+        }
+        for sql in ["PREPARE x AS SELECT 1", "deallocate all", "DISCARD ALL", "load 'x'"] {
+            assert_eq!(judge(sql), Ok(Trace::Spoilt), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_has_its_own_interface_is_refused() {
+        for sql in [
+            "BEGIN",
+            "-- x\n/* y */ start transaction",
+            "COMMIT AND CHAIN",
+            "end",
+            "rollback",
+            "abort",
+            "prepare transaction 'x'",
+            "COPY t FROM STDIN",
+            "copy (select 1) to stdout",
+            "select 1\0",
+        ] {
+            assert_eq!(judge(sql).unwrap_err().kind, crate::PgErrorKind::Usage, "{sql}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Words of a SQL text, without its comments, strings and quoted names.
+//!
+//! Follows PostgreSQL's lexical structure (documentation, section 4.1): nested block comments, doubled quotes,
+//! backslashes in `E''` strings, dollar quoting. A text that is cut off ends where it ends; the server will say so.
+
+/// One token that matters to a judgement of the statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Token<'a> {
+    /// A key word or a plain name, as written.
+    Word(&'a str),
+    /// A quoted name, without its quotes.
+    Quoted(&'a str),
+    /// Anything else that is no space: one character.
+    Sign(u8),
+}
+
+/// The tokens of `sql`.
+pub(crate) fn tokens(sql: &str) -> impl Iterator<Item = Token<'_>> {
+    Lexer { rest: sql }
+}
+
+struct Lexer<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Lexer<'a> {
+    /// Cuts `bytes` off the front. `bytes` always ends at a character's border.
+    fn cut(&mut self, bytes: usize) -> &'a str {
+        let (head, tail) = self.rest.split_at_checked(bytes).unwrap_or((self.rest, ""));
+        self.rest = tail;
+        head
+    }
+
+    /// Cuts to just behind the next `end`; what stood before it.
+    fn cut_through(&mut self, end: &str) -> &'a str {
+        match self.rest.split_once(end) {
+            Some((head, tail)) => {
+                self.rest = tail;
+                head
+            }
+            None => self.cut(self.rest.len()),
+        }
+    }
+
+    fn block_comment(&mut self) {
+        let mut depth = 0_u32;
+        loop {
+            if self.rest.starts_with("/*") {
+                depth += 1;
+                self.cut(2);
+            } else if self.rest.starts_with("*/") {
+                depth -= 1;
+                self.cut(2);
+            } else {
+                let Some(c) = self.rest.chars().next() else { return };
+                self.cut(c.len_utf8());
+            }
+            if depth == 0 {
+                return;
+            }
+        }
+    }
+
+    /// A string behind its opening quote. A doubled quote is two strings side by side: the same words.
+    fn string(&mut self, escapes: bool) {
+        if !escapes {
+            self.cut_through("'");
+            return;
+        }
+        while let Some(at) = self.rest.find(['\'', '\\']) {
+            if self.cut(at + 1).ends_with('\'') {
+                return;
+            }
+            let escaped = self.rest.chars().next().map_or(0, char::len_utf8);
+            self.cut(escaped);
+        }
+        self.rest = "";
+    }
+
+    /// `$tag$…$tag$`; a lone `$` is passed over.
+    fn dollar(&mut self) {
+        let behind = self.rest.get(1..).unwrap_or_default();
+        let tag = behind.find(|c: char| !is_word(c) || c == '$').unwrap_or(behind.len());
+        let quotes = behind.as_bytes().get(tag) == Some(&b'$')
+            && !behind.as_bytes().first().is_some_and(u8::is_ascii_digit);
+        if !quotes {
+            self.cut(1);
+            return;
+        }
+        let delimiter = self.cut(tag + 2);
+        self.cut_through(delimiter);
+    }
+
+    fn word(&mut self) -> Option<Token<'a>> {
+        let end = self.rest.find(|c: char| !is_word(c)).unwrap_or(self.rest.len());
+        let word = self.cut(end);
+        let escapes = matches!(word, "e" | "E");
+        if self.rest.starts_with('\'') && (escapes || matches!(word, "b" | "B" | "x" | "X" | "n" | "N")) {
+            self.cut(1);
+            self.string(escapes);
+            return None;
+        }
+        Some(Token::Word(word))
+    }
+
+    fn number(&mut self) {
+        let end = self.rest.find(|c: char| !is_word(c) && c != '.').unwrap_or(self.rest.len());
+        self.cut(end);
+    }
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
+}
+
+impl<'a> Iterator for Lexer<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        loop {
+            let c = self.rest.chars().next()?;
+            match c {
+                '-' if self.rest.starts_with("--") => drop(self.cut_through("\n")),
+                '/' if self.rest.starts_with("/*") => self.block_comment(),
+                '\'' => {
+                    self.cut(1);
+                    self.string(false);
+                }
+                '"' => {
+                    self.cut(1);
+                    return Some(Token::Quoted(self.cut_through("\"")));
+                }
+                '$' => self.dollar(),
+                '0'..='9' => self.number(),
+                _ if is_word(c) => {
+                    if let Some(word) = self.word() {
+                        return Some(word);
+                    }
+                }
+                _ if c.is_whitespace() => drop(self.cut(c.len_utf8())),
+                _ => {
+                    self.cut(c.len_utf8());
+                    return Some(Token::Sign(c as u32 as u8));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(sql: &str) -> Vec<&str> {
+        let word = |token| match token {
+            Token::Word(word) => Some(word),
+            Token::Quoted(name) => Some(name),
+            Token::Sign(_) => None,
+        };
+        tokens(sql).filter_map(word).collect()
+    }
+
+    #[test]
+    fn what_is_quoted_or_commented_is_no_word() {
+        assert_eq!(words("/* a /* b */ c */ select -- d\n 'e' , 'f''g' , E'h\\'i' , x'00'"), ["select"]);
+        assert_eq!(words("do $$ begin $$ and $t$ commit $$ $t$ end"), ["do", "and", "end"]);
+        assert_eq!(words("select $1, a$b, 1e5, \"no\", é"), ["select", "a$b", "no", "é"]);
+        assert_eq!(words("'open"), [""; 0]);
+        assert_eq!(words("/* open"), [""; 0]);
+        assert_eq!(words("e'open\\"), [""; 0]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_ends(sql in ".{0,200}|[-/*'\"$eE\\\\ a]{0,60}") {
+            proptest::prop_assert!(tokens(&sql).count() <= sql.len());
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Lists as arrays, in binary where every element has a binary form, else as the text that `array_in` reads
+//! (PostgreSQL documentation, section 8.15.2).
+
+use bytes::{BufMut, BytesMut};
+
+use super::{
+    encode::{Codec, Element, Misfit},
+    marshal::{List, Value},
+};
+
+/// The server's MAXDIM.
+const MAX_DIMENSIONS: usize = 6;
+
+/// Whether `list` is sent as text: its element type has no binary form here, or one of its elements is a text for a
+/// type that is none.
+pub(super) fn is_literal(element: &Element, list: List<'_>) -> bool {
+    match element.codec {
+        Codec::Text | Codec::Jsonb => false,
+        Codec::Numeric | Codec::Literal => true,
+        _ => list.iter().any(|value| match value {
+            Value::Text(_) => true,
+            Value::List(inner) => is_literal(element, inner),
+            _ => false,
+        }),
+    }
+}
+
+/// Writes `list` in the format that [`is_literal`] tells.
+pub(super) fn encode(element: &Element, list: List<'_>, out: &mut BytesMut) -> Result<(), Misfit> {
+    let (lengths, dimensions) = shape(list)?;
+    let lengths = lengths.get(..dimensions).unwrap_or_default();
+    if is_literal(element, list) {
+        return literal(element, list, lengths, out);
+    }
+    let empty = lengths.contains(&0);
+    out.put_i32(if empty { 0 } else { dimensions as i32 });
+    let flags_at = out.len();
+    out.put_i32(0);
+    out.put_u32(element.oid);
+    if empty {
+        return check_empty(list, lengths);
+    }
+    for length in lengths {
+        out.put_i32(i32::try_from(*length).map_err(|_| Misfit::Range)?);
+        out.put_i32(1);
+    }
+    let mut nulls = false;
+    binary(element, list, lengths, out, &mut nulls)?;
+    if let Some(flags) = out.get_mut(flags_at..flags_at + 4) {
+        flags.copy_from_slice(&i32::from(nulls).to_be_bytes());
+    }
+    Ok(())
+}
+
+/// The lengths along the first elements, and how many there are. The rest is checked against it on the way.
+fn shape(list: List<'_>) -> Result<([usize; MAX_DIMENSIONS], usize), Misfit> {
+    let mut lengths = [0; MAX_DIMENSIONS];
+    let (mut next, mut dimensions) = (Some(list), 0);
+    while let Some(list) = next {
+        *lengths.get_mut(dimensions).ok_or(Misfit::Dimensions)? = list.len();
+        dimensions += 1;
+        next = match list.iter().next() {
+            Some(Value::List(inner)) => Some(inner),
+            _ => None,
+        };
+    }
+    Ok((lengths, dimensions))
+}
+
+/// An array with an empty dimension has no elements: all its lists must agree on that.
+fn check_empty(list: List<'_>, lengths: &[usize]) -> Result<(), Misfit> {
+    let [length, inner @ ..] = lengths else { return Err(Misfit::Ragged) };
+    if list.len() != *length {
+        return Err(Misfit::Ragged);
+    }
+    list.iter().try_for_each(|value| match value {
+        Value::List(list) => check_empty(list, inner),
+        _ => Err(Misfit::Ragged),
+    })
+}
+
+fn binary(
+    element: &Element,
+    list: List<'_>,
+    lengths: &[usize],
+    out: &mut BytesMut,
+    nulls: &mut bool,
+) -> Result<(), Misfit> {
+    let [length, inner @ ..] = lengths else { return Err(Misfit::Ragged) };
+    if list.len() != *length {
+        return Err(Misfit::Ragged);
+    }
+    for value in list.iter() {
+        match value {
+            Value::List(list) => binary(element, list, inner, out, nulls)?,
+            _ if !inner.is_empty() => return Err(Misfit::Ragged),
+            Value::None => {
+                *nulls = true;
+                out.put_i32(-1);
+            }
+            value => {
+                let length_at = out.len();
+                out.put_i32(0);
+                element.codec.binary(&value, out)?;
+                let length = i32::try_from(out.len() - length_at - 4).map_err(|_| Misfit::Range)?;
+                if let Some(slot) = out.get_mut(length_at..length_at + 4) {
+                    slot.copy_from_slice(&length.to_be_bytes());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn literal(element: &Element, list: List<'_>, lengths: &[usize], out: &mut BytesMut) -> Result<(), Misfit> {
+    if lengths.contains(&0) {
+        out.put_slice(b"{}");
+        return check_empty(list, lengths);
+    }
+    let [length, inner @ ..] = lengths else { return Err(Misfit::Ragged) };
+    if list.len() != *length {
+        return Err(Misfit::Ragged);
+    }
+    let mut text = BytesMut::new();
+    for (index, value) in list.iter().enumerate() {
+        out.put_u8(if index == 0 { b'{' } else { element.delimiter });
+        match value {
+            Value::List(list) => literal(element, list, inner, out)?,
+            _ if !inner.is_empty() => return Err(Misfit::Ragged),
+            Value::None => out.put_slice(b"NULL"),
+            value => {
+                text.clear();
+                element.codec.literal(&value, &mut text)?;
+                quote(&text, out);
+            }
+        }
+    }
+    out.put_u8(b'}');
+    Ok(())
+}
+
+fn quote(text: &[u8], out: &mut BytesMut) {
+    out.put_u8(b'"');
+    for &byte in text {
+        if matches!(byte, b'"' | b'\\') {
+            out.put_u8(b'\\');
+        }
+        out.put_u8(byte);
+    }
+    out.put_u8(b'"');
+}

@@ -1,0 +1,182 @@
+//! The tap on a session's wire.
+//!
+//! The driver does not tell the transaction status that the server states in every ReadyForQuery message, nor
+//! whether a request reached the wire, and it buffers a message of any size. So the socket that it reads from is
+//! this one: it follows the frames of the server's messages (type byte, length, body; PostgreSQL documentation,
+//! "Message Formats"), notes the status and the count of bytes written, and breaks the connection before a message
+//! over the limit is read. It changes nothing.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Where the server says its session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// Not in a transaction.
+    Idle,
+    /// In a transaction.
+    Open,
+    /// In a transaction that failed.
+    Failed,
+}
+
+/// What the tap has seen, shared with the session.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    status: AtomicU8,
+    written: AtomicU64,
+    oversized: AtomicBool,
+}
+
+impl Seen {
+    /// The status in the last ReadyForQuery that arrived.
+    pub(crate) fn status(&self) -> Status {
+        match self.status.load(Ordering::Acquire) {
+            b'I' => Status::Idle,
+            b'T' => Status::Open,
+            _ => Status::Failed,
+        }
+    }
+
+    /// How many bytes have gone to the server.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
+    }
+
+    /// Whether the connection was broken because a message was over the limit.
+    pub(crate) fn oversized(&self) -> bool {
+        self.oversized.load(Ordering::Acquire)
+    }
+}
+
+/// A socket with the tap on it.
+#[derive(Debug)]
+pub(crate) struct Tap<S> {
+    socket: S,
+    seen: Arc<Seen>,
+    frames: Frames,
+}
+
+impl<S> Tap<S> {
+    /// Taps `socket`. A message of more than `limit` bytes breaks the connection.
+    pub(crate) fn new(socket: S, limit: usize) -> Self {
+        let seen = Seen {
+            status: AtomicU8::new(b'I'),
+            written: AtomicU64::new(0),
+            oversized: AtomicBool::new(false),
+        };
+        Self { socket, seen: Arc::new(seen), frames: Frames { limit, ..Frames::default() } }
+    }
+
+    pub(crate) fn seen(&self) -> Arc<Seen> {
+        Arc::clone(&self.seen)
+    }
+}
+
+/// The position in the stream of messages.
+#[derive(Debug, Default)]
+struct Frames {
+    limit: usize,
+    header: [u8; 5],
+    /// Bytes of the header that are there.
+    filled: usize,
+    /// Bytes of the body still to come.
+    body: usize,
+}
+
+const READY_FOR_QUERY: u8 = b'Z';
+
+impl Frames {
+    /// Follows `bytes`, telling `status` each transaction status that goes by. False: a message is over the limit.
+    fn follow(&mut self, mut bytes: &[u8], mut status: impl FnMut(u8)) -> bool {
+        while let Some(&next) = bytes.first() {
+            if self.body > 0 {
+                if self.header[0] == READY_FOR_QUERY {
+                    status(next);
+                }
+                let skipped = self.body.min(bytes.len());
+                self.body -= skipped;
+                bytes = bytes.get(skipped..).unwrap_or_default();
+                continue;
+            }
+            if let Some(slot) = self.header.get_mut(self.filled) {
+                *slot = next;
+            }
+            self.filled += 1;
+            bytes = bytes.get(1..).unwrap_or_default();
+            if self.filled == self.header.len() {
+                let [_, a, b, c, d] = self.header;
+                self.filled = 0;
+                // The length counts itself, not the type byte.
+                self.body = (u32::from_be_bytes([a, b, c, d]) as usize).saturating_sub(4);
+                if self.body > self.limit {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Self { socket, seen, frames } = self.get_mut();
+        let before = buf.filled().len();
+        std::task::ready!(Pin::new(socket).poll_read(cx, buf))?;
+        let new = buf.filled().get(before..).unwrap_or_default();
+        if frames.follow(new, |status| seen.status.store(status, Ordering::Release)) {
+            return Poll::Ready(Ok(()));
+        }
+        seen.oversized.store(true, Ordering::Release);
+        Poll::Ready(Err(io::ErrorKind::FileTooLarge.into()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let Self { socket, seen, .. } = self.get_mut();
+        let count = std::task::ready!(Pin::new(socket).poll_write(cx, buf))?;
+        seen.written.fetch_add(count as u64, Ordering::AcqRel);
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: &[u8] = b"C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05TZ\0\0\0\x05EN\0\0\0\x04Z\0\0\0\x05I";
+
+    #[test]
+    fn statuses_are_seen_however_the_stream_is_cut() {
+        for size in 1..=STREAM.len() {
+            let mut frames = Frames { limit: 100, ..Frames::default() };
+            let mut seen = Vec::new();
+            assert!(STREAM.chunks(size).all(|chunk| frames.follow(chunk, |status| seen.push(status))));
+            assert_eq!(seen, b"TEI", "cut every {size}");
+        }
+    }
+
+    #[test]
+    fn a_message_over_the_limit_ends_it_at_its_header() {
+        let mut frames = Frames { limit: 8, ..Frames::default() };
+        assert!(!frames.follow(b"C\0\0\0\x0d", |_| ()));
+    }
+}

@@ -1,0 +1,135 @@
+//! Work on a session: statements and commands, and what happens when one is given up.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use futures::TryStreamExt;
+
+use super::{Session, Status};
+use crate::{
+    PgError, PgErrorKind,
+    judge::{Trace, judge},
+    params::{ParamError, Params},
+    rows::{Block, Packer},
+    statement::Prepared,
+};
+
+/// Longest wait for a cancel request to be taken.
+pub(super) const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Work under way. Dropped before its end (the caller's future was dropped, or the result is not wanted any more), it
+/// cancels what runs on the server.
+pub(super) struct Working<'a> {
+    pub(super) session: &'a mut Session,
+}
+
+impl<'a> Working<'a> {
+    /// Begins, once an earlier cancel has been delivered: it could hit the wrong statement.
+    pub(super) async fn begin(session: &'a mut Session) -> Self {
+        if let Some(cancel) = &mut session.cancel {
+            // The task logs its own failure; it ends at its own deadline.
+            let _ = cancel.await;
+            session.cancel = None;
+        }
+        session.working = true;
+        Self { session }
+    }
+
+    /// Ends with the driver's last word in: nothing of it runs any more, except after `too-large`.
+    pub(super) fn end<T>(self, result: Result<T, PgError>) -> Result<T, PgError> {
+        let oversized = self.session.seen.oversized();
+        match &result {
+            Ok(_) => self.session.working = false,
+            Err(error) => {
+                self.session.unsure |= error.kind != PgErrorKind::Usage;
+                self.session.working = error.kind == PgErrorKind::TooLarge;
+            }
+        }
+        if result.is_err() && oversized {
+            return Err(PgError::too_large(self.session.max_result_bytes));
+        }
+        result
+    }
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        if self.session.working {
+            self.session.working = false;
+            self.session.unsure = true;
+            if !self.session.is_closed() {
+                self.session.send_cancel();
+            }
+        }
+    }
+}
+
+impl Session {
+    /// Runs a command of the host's own; several in one text are one transaction.
+    pub(crate) async fn command(&mut self, sql: &str) -> Result<(), PgError> {
+        let working = Working::begin(self).await;
+        let result = working.session.client.batch_execute(sql).await;
+        working.end(result.map_err(PgError::from))
+    }
+
+    /// Runs a statement to its end and packs its result.
+    pub(crate) async fn query(&mut self, sql: &str, params: &Params<'_>) -> Result<Block, PgError> {
+        let working = Working::begin(self).await;
+        let result = working.session.attempt(sql, params).await;
+        working.end(result)
+    }
+
+    /// One run, and a second when the kept statement proves stale. Within a transaction the first failure has
+    /// aborted it, so there the second is left to the caller.
+    async fn attempt(&mut self, sql: &str, params: &Params<'_>) -> Result<Block, PgError> {
+        let before = self.seen.status();
+        let Some(kept) = self.statements.get(sql) else {
+            let prepared = self.prepare(sql).await?;
+            return self.run(&prepared, params).await;
+        };
+        let result = self.run(&kept, params).await;
+        if !result.as_ref().is_err_and(PgError::is_stale) {
+            return result;
+        }
+        self.statements.forget(sql);
+        if before != Status::Idle {
+            return result;
+        }
+        let prepared = self.prepare(sql).await?;
+        self.run(&prepared, params).await
+    }
+
+    async fn prepare(&mut self, sql: &str) -> Result<Arc<Prepared>, PgError> {
+        let trace = judge(sql)?;
+        // Given up half-way, the server has a statement that nobody knows.
+        let before = std::mem::replace(&mut self.trace, Trace::Spoilt);
+        let statement = self.client.prepare(sql).await;
+        self.trace = before;
+        let prepared = Arc::new(Prepared::new(statement?, trace));
+        self.statements.keep(sql, &prepared);
+        Ok(prepared)
+    }
+
+    async fn run(&mut self, prepared: &Prepared, params: &Params<'_>) -> Result<Block, PgError> {
+        let bound = prepared.params.bind(params)?;
+        self.trace = self.trace.max(prepared.trace);
+        let rows = self.client.query_raw(&prepared.statement, bound).await.map_err(param_error)?;
+        let mut rows = pin!(rows);
+        let mut packer = Packer::new(&prepared.columns, self.max_result_bytes);
+        while let Some(row) = rows.try_next().await? {
+            packer.row(&row)?;
+        }
+        if prepared.trace == Trace::Spoilt {
+            self.statements.clear();
+        }
+        Ok(packer.finish(rows.rows_affected().unwrap_or(0)))
+    }
+}
+
+/// The driver wraps our own error when a parameter did not fit; nothing was sent then.
+fn param_error(error: tokio_postgres::Error) -> PgError {
+    let source = std::error::Error::source(&error).and_then(|e| e.downcast_ref::<ParamError>());
+    match source {
+        Some(misfit) => misfit.into(),
+        None => error.into(),
+    }
+}

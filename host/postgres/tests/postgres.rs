@@ -1,0 +1,28 @@
+//! The crate against a real server, which its own embedded supervisor starts in a temporary folder.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers fail by panicking, as tests do; clippy knows only the tests themselves"
+)]
+
+// What `cargo` makes of a test file's modules: they live beside it in a folder of its name.
+#[path = "postgres/embedded.rs"]
+mod embedded;
+#[path = "postgres/errors.rs"]
+mod errors;
+#[path = "postgres/faults.rs"]
+mod faults;
+#[path = "postgres/params.rs"]
+mod params;
+#[path = "postgres/rows.rs"]
+mod rows;
+#[path = "postgres/sessions.rs"]
+mod sessions;
+#[path = "postgres/statements.rs"]
+mod statements;
+#[path = "postgres/support.rs"]
+mod support;
+#[path = "postgres/transactions.rs"]
+mod transactions;

@@ -1,0 +1,160 @@
+//! The supervisor: its folders, its restarts, and two of them on one folder.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use fasterapi_core::{DatabaseAlias, TenantId};
+use fasterapi_postgres::{
+    Databases,
+    embedded::{self, EmbeddedServer},
+};
+
+use crate::support::{config, eventually, pack, server};
+
+fn folder() -> PathBuf {
+    tempfile::Builder::new().prefix("fpg-").tempdir().unwrap().keep()
+}
+
+async fn start(folder: &Path) -> EmbeddedServer {
+    let config = config(folder.to_owned());
+    tokio::task::spawn_blocking(move || EmbeddedServer::start(&config)).await.unwrap().unwrap()
+}
+
+async fn stop(server: EmbeddedServer) {
+    tokio::task::spawn_blocking(|| server.stop()).await.unwrap();
+}
+
+async fn run(server: &EmbeddedServer, sql: &str) -> Result<(), fasterapi_postgres::PgError> {
+    let (tenant, alias) = (TenantId::default(), DatabaseAlias::default());
+    let databases =
+        Databases::builder().grant(tenant.clone(), alias.clone(), server.database("postgres")).build();
+    databases.query(&tenant, &alias, sql, &pack(&[])).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_second_start_finds_the_data_of_the_first() {
+    let folder = folder();
+    let server = start(&folder).await;
+    assert!(!server.is_borrowed());
+    run(&server, "CREATE TABLE kept (id int)").await.unwrap();
+    assert_eq!(embedded::locate(&folder).unwrap().url("x"), server.url("x"));
+    stop(server).await;
+    assert_eq!(embedded::locate(&folder), None);
+    let server = start(&folder).await;
+    run(&server, "INSERT INTO kept VALUES (1)").await.unwrap();
+}
+
+#[tokio::test]
+async fn the_socket_is_for_this_user_alone() {
+    let mode = fs::metadata(server().socket_dir()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let (tenant, alias) = (TenantId::default(), DatabaseAlias::default());
+    let databases =
+        Databases::builder().grant(tenant.clone(), alias.clone(), server().database("postgres")).build();
+    let sql = "SELECT current_setting('listen_addresses'), current_setting('unix_socket_permissions')";
+    let block = databases.query(&tenant, &alias, sql, &pack(&[])).await.unwrap();
+    let row = &crate::support::Answer::read(&block).rows[0];
+    assert_eq!((row[0].to_string(), row[1].to_string()), ("''".into(), "'0700'".into()));
+}
+
+#[tokio::test]
+async fn a_second_supervisor_uses_the_first_ones_server_and_takes_over_from_it() {
+    let folder = folder();
+    let first = start(&folder).await;
+    run(&first, "CREATE TABLE kept (id int)").await.unwrap();
+    let second = start(&folder).await;
+    assert!(second.is_borrowed());
+    run(&second, "INSERT INTO kept VALUES (1)").await.unwrap();
+    let third = start(&folder).await;
+    stop(third).await;
+    run(&first, "INSERT INTO kept VALUES (2)").await.unwrap();
+    stop(first).await;
+    eventually("the second has its own", || async {
+        run(&second, "INSERT INTO kept VALUES (3)").await.is_ok()
+    })
+    .await;
+    stop(second).await;
+    assert_eq!(embedded::locate(&folder), None);
+}
+
+#[tokio::test]
+async fn two_that_start_at_once_share_one_server() {
+    let folder = folder();
+    let (first, second) = tokio::join!(start(&folder), start(&folder));
+    assert!(first.is_borrowed() != second.is_borrowed());
+    for server in [&first, &second] {
+        run(server, "SELECT 1").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn databases_are_made_once() {
+    for name in ["shop", "Größe \"1\"; x", "shop"] {
+        server().create_database(name).await.unwrap();
+        let (tenant, alias) = (TenantId::default(), DatabaseAlias::default());
+        let databases =
+            Databases::builder().grant(tenant.clone(), alias.clone(), server().database(name)).build();
+        databases.check(&tenant, &alias).await.unwrap();
+    }
+    for name in ["", "a\0b", &"x".repeat(64)] {
+        assert!(matches!(server().create_database(name).await, Err(embedded::EmbeddedError::Name)));
+    }
+}
+
+#[tokio::test]
+async fn a_long_path_gets_a_short_socket() {
+    let folder = folder().join("x".repeat(60)).join("y".repeat(60));
+    let server = start(&folder).await;
+    assert!(!server.socket_dir().starts_with(&folder));
+    run(&server, "SELECT 1").await.unwrap();
+    assert_eq!(embedded::locate(&folder).unwrap().socket_dir(), server.socket_dir());
+    let socket_dir = server.socket_dir().to_owned();
+    stop(server).await;
+    fs::remove_dir_all(socket_dir).unwrap();
+}
+
+#[tokio::test]
+async fn text_is_utf8_and_case_knows_it() {
+    let (tenant, alias) = (TenantId::default(), DatabaseAlias::default());
+    let databases =
+        Databases::builder().grant(tenant.clone(), alias.clone(), server().database("postgres")).build();
+    let block = databases.query(&tenant, &alias, "SELECT upper('größe')", &pack(&[])).await.unwrap();
+    assert_eq!(crate::support::Answer::read(&block).rows[0][0].to_string(), "'GRÖSSE'".replace("SS", "ß"));
+}
+
+/// The address as users give it to psql, where psql is there.
+#[tokio::test]
+async fn psql_takes_the_url() {
+    server().create_database("for psql").await.unwrap();
+    let Ok(output) =
+        Command::new("psql").args([&server().url("for psql"), "-Atc", "SELECT current_database()"]).output()
+    else {
+        eprintln!("psql is not installed: not tried");
+        return;
+    };
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "for psql", "{output:?}");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_a_file_is_named() {
+    let file = folder().join("file");
+    fs::write(&file, "").unwrap();
+    let error = EmbeddedServer::start(&config(file.clone())).unwrap_err().to_string();
+    assert!(error.contains(file.to_str().unwrap()), "{error}");
+}
+
+#[tokio::test]
+async fn a_broken_data_folder_shows_the_servers_own_words() {
+    let folder = folder();
+    let server = start(&folder).await;
+    let data = fs::read_dir(server.socket_dir()).unwrap().flatten().map(|entry| entry.path());
+    let data = data.into_iter().find(|path| path.join("PG_VERSION").exists()).unwrap();
+    stop(server).await;
+    fs::write(data.join("postgresql.conf"), "nonsense = [\n").unwrap();
+    let error = EmbeddedServer::start(&config(folder)).unwrap_err().to_string();
+    assert!(error.contains("did not start") && error.contains("postgresql.conf"), "{error}");
+}

@@ -1,0 +1,104 @@
+//! Servers and connections that die, and the pool's way back.
+
+use fasterapi_postgres::{PgErrorKind, PoolLimits};
+
+use crate::support::{Db, P, db_on, db_with, eventually, one_session, pack, server, start_server, text};
+
+async fn kill_sessions_of(db: &Db) {
+    let other = db_on(server(), one_session()).await;
+    let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1";
+    other.value(sql, &[text(&db.name)]).await;
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1";
+    eventually("they are gone", || async { other.value(sql, &[text(&db.name)]).await == "0" }).await;
+}
+
+#[tokio::test]
+async fn sessions_that_died_idle_are_replaced_unseen() {
+    let db = db_with(PoolLimits::default()).await;
+    let all = futures::future::join_all((0..5).map(|_| db.value("SELECT pg_sleep(0.05)", &[]))).await;
+    assert_eq!(all.len(), 5);
+    kill_sessions_of(&db).await;
+    for n in 0..10 {
+        assert_eq!(db.value("SELECT $1::int8", &[P::Int(n)]).await, n.to_string());
+    }
+    kill_sessions_of(&db).await;
+    db.begin().await.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_that_dies_in_its_statement_is_a_connection_error() {
+    let db = db_with(one_session()).await;
+    let error = db.error("SELECT pg_terminate_backend(pg_backend_pid())", &[]).await;
+    assert_eq!((error.kind, error.retryable), (PgErrorKind::Connection, true), "{error:?}");
+    assert_eq!(db.value("SELECT 1", &[]).await, "1");
+}
+
+#[tokio::test]
+async fn a_transaction_that_lost_its_session_stays_lost() {
+    let db = db_with(one_session()).await;
+    let tx = db.begin().await;
+    tx.query("CREATE TABLE t (id int)", &pack(&[])).await.unwrap();
+    kill_sessions_of(&db).await;
+    assert_eq!(tx.query("SELECT 1", &pack(&[])).await.unwrap_err().kind, PgErrorKind::Connection);
+    assert_eq!(tx.query("SELECT 1", &pack(&[])).await.unwrap_err().kind, PgErrorKind::Connection);
+    let error = tx.commit().await.unwrap_err();
+    assert_eq!(error.kind, PgErrorKind::Connection);
+    assert_eq!(db.value("SELECT to_regclass('t')", &[]).await, "None");
+}
+
+fn postmaster(socket_dir: &std::path::Path) -> i32 {
+    let folders = std::fs::read_dir(socket_dir).unwrap().flatten();
+    let file = folders.map(|folder| folder.path().join("postmaster.pid")).find(|file| file.exists()).unwrap();
+    std::fs::read_to_string(file).unwrap().lines().next().unwrap().parse().unwrap()
+}
+
+fn kill(pid: i32, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+/// Fast, immediate and by force; the supervisor starts the server again, the pool finds it.
+#[tokio::test]
+async fn a_server_that_ends_is_started_again_and_the_pool_recovers() {
+    let server = tokio::task::spawn_blocking(start_server).await.unwrap();
+    let db = db_on(&server, PoolLimits::default()).await;
+    db.query("CREATE TABLE t (id int)", &[]).await.unwrap();
+    for (n, signal) in
+        [rustix::process::Signal::INT, rustix::process::Signal::QUIT, rustix::process::Signal::KILL]
+            .into_iter()
+            .enumerate()
+    {
+        let running = db.query("SELECT pg_sleep(600)", &[]);
+        let ended = async {
+            let sql = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND state = 'active'";
+            eventually("it runs", || async { db.value(sql, &[]).await != "1" }).await;
+            kill(postmaster(server.socket_dir()), signal);
+        };
+        let (error, ()) = tokio::join!(running, ended);
+        assert_eq!(error.unwrap_err().kind, PgErrorKind::Connection, "{signal:?}");
+        let insert = async || match db.query("INSERT INTO t VALUES ($1)", &[P::Int(n as i128)]).await {
+            Ok(_) => true,
+            Err(error) => {
+                // Down, or down while it was asked.
+                assert_eq!(error.kind, PgErrorKind::Connection, "{error:?}");
+                assert!(error.retryable);
+                false
+            }
+        };
+        eventually("it is back", insert).await;
+    }
+    assert_eq!(db.value("SELECT count(DISTINCT id) FROM t", &[]).await, "3");
+    tokio::task::spawn_blocking(|| drop(server)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stopped_server_is_an_error_at_once_not_a_hang() {
+    let server = tokio::task::spawn_blocking(start_server).await.unwrap();
+    let db = db_on(&server, PoolLimits::default()).await;
+    db.value("SELECT 1", &[]).await;
+    tokio::task::spawn_blocking(|| server.stop()).await.unwrap();
+    for _ in 0..3 {
+        let error = db.error("SELECT 1", &[]).await;
+        assert_eq!((error.kind, error.retryable), (PgErrorKind::Connection, true));
+    }
+}

@@ -1,0 +1,84 @@
+//! Prepared statements and the size of results.
+
+use fasterapi_postgres::{PgErrorKind, PoolLimits};
+
+use crate::support::{P, db_with, one_session, pack, tx_value};
+
+#[tokio::test]
+async fn a_statement_is_prepared_once_and_the_cache_is_bounded() {
+    let db = db_with(PoolLimits { statements: 4.try_into().unwrap(), ..one_session() }).await;
+    let known = "SELECT count(*) FROM pg_prepared_statements";
+    db.value(known, &[]).await;
+    for n in 0..20 {
+        for _ in 0..3 {
+            db.value(&format!("SELECT {n}"), &[]).await;
+        }
+        db.value(known, &[]).await;
+    }
+    // The one that asks and three others; each was prepared once, so none is there twice.
+    assert_eq!(db.value(known, &[]).await, "4");
+    let text = "SELECT count(*) FROM pg_prepared_statements WHERE statement = 'SELECT 19'";
+    assert_eq!(db.value(text, &[]).await, "1");
+}
+
+#[tokio::test]
+async fn a_very_long_statement_is_not_kept() {
+    let db = db_with(one_session()).await;
+    let long = format!("SELECT 1 -- {}", "x".repeat(20_000));
+    db.value(&long, &[]).await;
+    let sql = "SELECT count(*) FROM pg_prepared_statements WHERE length(statement) > 10000";
+    assert_eq!(db.value(sql, &[]).await, "0");
+}
+
+#[tokio::test]
+async fn a_statement_whose_result_changed_is_prepared_anew() {
+    let db = db_with(one_session()).await;
+    db.query("CREATE TABLE t (a int)", &[]).await.unwrap();
+    db.query("INSERT INTO t VALUES (1)", &[]).await.unwrap();
+    assert_eq!(db.values("SELECT * FROM t", &[]).await, ["1"]);
+    db.query("ALTER TABLE t ADD COLUMN b text DEFAULT 'x'", &[]).await.unwrap();
+    assert_eq!(db.values("SELECT * FROM t", &[]).await, ["1", "'x'"]);
+    db.query("ALTER TABLE t DROP COLUMN a", &[]).await.unwrap();
+
+    // In a transaction the failure has aborted it; the next one is right.
+    let tx = db.begin().await;
+    let error = tx.query("SELECT * FROM t", &pack(&[])).await.unwrap_err();
+    assert_eq!(error.sqlstate(), Some("0A000"));
+    tx.rollback().await.unwrap();
+    let tx = db.begin().await;
+    assert_eq!(tx_value(&tx, "SELECT * FROM t").await, "'x'");
+}
+
+#[tokio::test]
+async fn a_statement_that_the_server_forgot_is_prepared_anew() {
+    let db = db_with(one_session()).await;
+    let tx = db.begin().await;
+    let name = "SELECT name FROM pg_prepared_statements WHERE statement = 'SELECT 1'";
+    tx_value(&tx, "SELECT 1").await;
+    let name = tx_value(&tx, name).await.replace('\'', "");
+    tx.query(&format!("DEALLOCATE {name}"), &pack(&[])).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(db.value("SELECT 1", &[]).await, "1");
+}
+
+#[tokio::test]
+async fn a_result_over_the_limit_is_refused_and_the_session_lives() {
+    let db = db_with(PoolLimits { max_result_bytes: 100_000, ..one_session() }).await;
+    let pid = db.value("SELECT pg_backend_pid()", &[]).await;
+    let sql = "SELECT repeat('x', 1000) FROM generate_series(1, $1)";
+    assert_eq!(db.values(sql, &[P::Int(90)]).await.len(), 90);
+    for rows in [100, 100_000] {
+        let error = db.error(sql, &[P::Int(rows)]).await;
+        assert_eq!((error.kind, error.retryable), (PgErrorKind::TooLarge, false));
+        assert_eq!(error.message, "the result is over the limit of 100000 bytes for one block");
+        assert_eq!(db.value("SELECT pg_backend_pid()", &[]).await, pid);
+    }
+}
+
+#[tokio::test]
+async fn one_value_over_the_limit_is_never_read() {
+    let db = db_with(PoolLimits { max_result_bytes: 100_000, ..one_session() }).await;
+    let error = db.error("SELECT repeat('x', 50000000)", &[]).await;
+    assert_eq!(error.kind, PgErrorKind::TooLarge);
+    assert_eq!(db.value("SELECT 1", &[]).await, "1");
+}
