@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Body as Body,
         Cookie as Cookie,
         Depends as Depends,
+        FastAPI as FastAPI,
         File as File,
         Form as Form,
         Header as Header,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from ._app import App as App
 
 _FASTAPI = (
-    "APIRouter BackgroundTasks Body Cookie Depends File Form Header HTTPException Path Query Request Response Security UploadFile "
+    "APIRouter BackgroundTasks Body Cookie Depends FastAPI File Form Header HTTPException Path Query Request Response Security UploadFile "
     "WebSocket WebSocketDisconnect WebSocketException status"
 ).split()
 

@@ -5,7 +5,11 @@ Imported once, at build time; what it leaves in memory is the component.
 
 from __future__ import annotations
 
-from fasterapi._build import prepare
+import sys
+
+sys.pycache_prefix = "/2/.pyc"  # where the builder puts what it compiled beforehand, the standard library's included
+
+from fasterapi._build import prepare  # noqa: E402
 
 prepare.interpreter()
 
@@ -13,7 +17,7 @@ from typing import Any  # noqa: E402
 
 from wit_world import exports  # noqa: E402
 
-from fasterapi._wasm import logs, runtime, threads  # noqa: E402
+from fasterapi._wasm import background, logs, runtime, threads  # noqa: E402
 from fasterapi._wasm.fast import FastHttp  # noqa: E402
 from fasterapi._wasm.loop import outside_loop  # noqa: E402
 from fasterapi._wasm.wasi import WasiHttp  # noqa: E402
@@ -21,6 +25,7 @@ from fasterapi._wasm.wasi import WasiHttp  # noqa: E402
 _scheduler = runtime.install()
 threads.install()
 _app = prepare.application(outside_loop)
+background.install(_scheduler)
 logs.configure()
 _fast = FastHttp(_scheduler, _app)
 _wasi = WasiHttp(_scheduler, _app, _fast.lifespan)
@@ -60,4 +65,4 @@ class Handler(exports.Handler):  # type: ignore[misc]
         return _wasi.handle(request)
 
 
-prepare.settle()
+prepare.settle(_scheduler.loop)

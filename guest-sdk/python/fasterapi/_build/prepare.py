@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import _phase
-from . import load, protocol, sources, stand_ins, zones
+from .._wasm.loop import Loop
+from . import load, protocol, sources, stand_ins, warm, zones
 from .manifest import manifest
 from .paths import META
 from .preload import preload
@@ -71,8 +72,9 @@ def _make_schema(app: Any) -> None:
         warnings.warn("the OpenAPI document could not be made", stacklevel=1)
 
 
-def settle() -> None:
-    """The last step: leaves a heap that the garbage collector has no reason to touch."""
+def settle(loop: Loop) -> None:
+    """The last step: leaves a heap that is warm, and that the garbage collector has no reason to touch."""
+    warm.up(loop)
     _phase.building = False
     sources.show_known_paths()
     gc.collect()

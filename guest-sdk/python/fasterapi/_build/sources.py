@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import _imp
 import gc
+import marshal
 import os
 import sys
 import zlib
 from collections.abc import Iterator
 from importlib import machinery
 from importlib.abc import InspectLoader, MetaPathFinder
+from importlib.util import cache_from_source
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -26,7 +28,7 @@ _UNWANTED = frozenset(
     "_pytest pytest mypy multiprocessing sqlite3.test".split()
 )
 _LARGEST_LATE = 32 * 1024 * 1024
-"""Bytes of source kept for late imports, at most."""
+"""Bytes kept for late imports, before compression, at most."""
 
 compiled = {"app": 0, "site": 0}
 """How many modules had no `.pyc`."""
@@ -62,21 +64,26 @@ class _Loader(machinery.SourceFileLoader):
 
 
 class _LateLoader(InspectLoader):
-    """Loads a module from the text that was kept."""
+    """Loads a module from what was kept of it: its compiled code if that was there, else its text."""
 
-    def __init__(self, package: bool, path: str, source: bytes) -> None:
+    def __init__(self, package: bool, path: str, code: bytes, source: bytes) -> None:
         self._package = package
         self._path = path
+        self._code = code
         self._source = source
 
     def is_package(self, fullname: str) -> bool:
         return self._package
 
-    def get_source(self, fullname: str) -> str:
-        return zlib.decompress(self._source).decode("utf-8", "replace")
+    def get_source(self, fullname: str) -> str | None:
+        return zlib.decompress(self._source).decode("utf-8", "replace") if self._source else None
 
     def get_code(self, fullname: str) -> CodeType:
-        return compile(zlib.decompress(self._source), shown(self._path), "exec", dont_inherit=True)
+        if not self._code:
+            return compile(zlib.decompress(self._source), shown(self._path), "exec", dont_inherit=True)
+        code: CodeType = marshal.loads(zlib.decompress(self._code))
+        _imp._fix_co_filename(code, shown(self._path))  # type: ignore[attr-defined]
+        return code
 
     def exec_module(self, module: ModuleType) -> None:
         module.__file__ = self._path
@@ -87,14 +94,14 @@ class _LateFinder(MetaPathFinder):
     """Finds what was not imported in time."""
 
     def __init__(self) -> None:
-        self.modules: dict[str, tuple[bool, str, bytes]] = {}
+        self.modules: dict[str, tuple[bool, str, bytes, bytes]] = {}
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> machinery.ModuleSpec | None:
         found = self.modules.get(fullname)
         if found is None:
             return None
-        package, file, source = found
-        spec = machinery.ModuleSpec(fullname, _LateLoader(package, file, source), origin=file, is_package=package)
+        package, file, code, source = found
+        spec = machinery.ModuleSpec(fullname, _LateLoader(package, file, code, source), origin=file, is_package=package)
         spec.has_location = True
         if package:
             spec.submodule_search_locations = [os.path.dirname(file)]
@@ -121,12 +128,13 @@ def keep_late_imports() -> list[str]:
         for name, package, path in _modules(folder):
             if name in sys.modules or name in finder.modules:
                 continue
-            source = _read(path)
-            budget -= len(source)
+            code = _compiled(path)
+            source = _read(path) if not code or folder == APP else b""
+            budget -= len(code) + len(source)
             if budget < 0:
                 left_out.append(name)
             else:
-                finder.modules[name] = (package, path, zlib.compress(source))
+                finder.modules[name] = (package, path, zlib.compress(code, 1) if code else b"", zlib.compress(source, 1) if source else b"")
     sys.meta_path.append(finder)
     return left_out
 
@@ -147,6 +155,11 @@ def _modules(folder: str, prefix: str = "") -> Iterator[tuple[str, bool, str]]:
             if os.path.exists(f"{path}/__init__.py"):
                 yield prefix + entry, True, f"{path}/__init__.py"
             yield from _modules(path, f"{prefix}{entry}.")
+
+
+def _compiled(path: str) -> bytes:
+    cached = cache_from_source(path)
+    return _read(cached)[16:] if os.path.exists(cached) else b""
 
 
 def _read(path: str) -> bytes:

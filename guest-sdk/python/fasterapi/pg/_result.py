@@ -190,10 +190,15 @@ class Result:
         """The first column of every row."""
         return [values[0] for values in self._rows]
 
-    def model(self, model: type[_M]) -> _M:
-        """The only row as a pydantic model. Raises as `one` does, and pydantic's `ValidationError`."""
-        validated: _M = model.model_validate(self.one().dict())
-        return validated
+    def model(self, model: type[_M]) -> _M | None:
+        """The only row as a pydantic model, `None` if there is none.
+
+        Raises:
+            PgTooManyRows: there are more.
+            pydantic.ValidationError: the row does not fit the model.
+        """
+        row = self.one_or_none()
+        return None if row is None else model.model_validate(row.dict())  # type: ignore[no-any-return]
 
     def models(self, model: type[_M]) -> list[_M]:
         """Every row as a pydantic model."""
