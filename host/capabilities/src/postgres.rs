@@ -3,6 +3,7 @@
 //! The pools, the protocol and all waiting are the postgres crate's; here its calls are lent to a guest, and its
 //! errors become the guest's. A call that the host drops (a cancelled request, a dead instance) cancels its statement;
 //! a transaction that goes with its instance is rolled back.
+#![allow(clippy::result_large_err, reason = "the guest's error is a record of many optional fields, and rare")]
 
 use std::sync::Arc;
 
@@ -11,34 +12,7 @@ use fasterapi_bindings::postgres::{
     types::{self, Error, ErrorKind},
 };
 use fasterapi_core::{DatabaseAlias, TenantId};
-#[allow(missing_docs)]
-mod stub {
-    use fasterapi_core::*;
-    #[derive(Debug, Default)] pub struct Databases;
-    pub enum Isolation { ReadCommitted, RepeatableRead, Serializable }
-    pub struct TransactionOptions { pub isolation: Option<Isolation>, pub read_only: bool, pub deferrable: bool }
-    pub enum PgErrorKind { Connection, Timeout, Canceled, Usage, Denied, TooLarge, Database }
-    #[derive(Default)] pub struct Report { pub sqlstate: String, pub severity: String, pub detail: Option<String>, pub hint: Option<String>, pub schema: Option<String>, pub table: Option<String>, pub column: Option<String>, pub data_type: Option<String>, pub constraint: Option<String>, pub position: Option<u32> }
-    pub struct PgError { pub kind: PgErrorKind, pub message: String, pub retryable: bool, pub report: Option<Box<Report>> }
-    impl PgError { pub fn operator(&self) -> Option<&str> { None } }
-    impl std::fmt::Display for PgError { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str(&self.message) } }
-    fn no<T>() -> Result<T, PgError> { Err(PgError { kind: PgErrorKind::Denied, message: "no database".into(), retryable: false, report: None }) }
-    pub struct Transaction;
-    impl Databases {
-        pub fn resolve(&self, _: &TenantId, _: &str) -> Result<DatabaseAlias, PgError> { no() }
-        pub async fn query(&self, _: &TenantId, _: &DatabaseAlias, _: &str, _: &[u8]) -> Result<Vec<u8>, PgError> { no() }
-        pub async fn begin(&self, _: &TenantId, _: &DatabaseAlias, _: TransactionOptions) -> Result<Transaction, PgError> { no() }
-    }
-    impl Transaction {
-        pub async fn query(&mut self, _: &str, _: &[u8]) -> Result<Vec<u8>, PgError> { no() }
-        pub async fn savepoint(&mut self, _: &str) -> Result<(), PgError> { no() }
-        pub async fn release(&mut self, _: &str) -> Result<(), PgError> { no() }
-        pub async fn rollback_to(&mut self, _: &str) -> Result<(), PgError> { no() }
-        pub async fn commit(&mut self) -> Result<(), PgError> { no() }
-        pub async fn rollback(&mut self) -> Result<(), PgError> { no() }
-    }
-}
-pub use stub::*;
+use fasterapi_postgres::{Databases, Isolation, PgError, PgErrorKind, Transaction, TransactionOptions};
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 /// How many transactions one instance may hold open.
@@ -140,8 +114,8 @@ impl client::Host for PostgresCtxView<'_> {
 }
 
 impl PostgresCtxView<'_> {
-    fn transaction(&mut self, handle: &Resource<Handle>) -> wasmtime::Result<&mut Transaction> {
-        Ok(self.table.get_mut(&Resource::new_borrow(handle.rep()))?)
+    fn transaction(&self, handle: &Resource<Handle>) -> wasmtime::Result<&Transaction> {
+        Ok(self.table.get(&Resource::new_borrow(handle.rep()))?)
     }
 }
 
@@ -176,8 +150,7 @@ impl client::HostTransaction for PostgresCtxView<'_> {
     }
 
     async fn drop(&mut self, this: Resource<Handle>) -> wasmtime::Result<()> {
-        let transaction: Transaction = self.table.delete(Resource::new_own(this.rep()))?;
-        drop(transaction);
+        let _: Transaction = self.table.delete(Resource::new_own(this.rep()))?;
         self.ctx.open = self.ctx.open.saturating_sub(1);
         Ok(())
     }
@@ -238,14 +211,13 @@ fn refusal(error: PgError) -> Error {
         PgErrorKind::TooLarge => ErrorKind::TooLarge,
         _ => ErrorKind::Database,
     };
-    let plain = Error { retryable: error.retryable, ..own_error(kind, error.message) };
+    let plain = Error { retryable: error.retryable, hint: error.hint, ..own_error(kind, error.message) };
     let Some(report) = error.report else { return plain };
     let report = *report;
     Error {
         sqlstate: Some(report.sqlstate).filter(|state| !state.is_empty()),
         severity: Some(report.severity).filter(|severity| !severity.is_empty()),
         detail: report.detail,
-        hint: report.hint,
         schema: report.schema,
         table: report.table,
         column: report.column,

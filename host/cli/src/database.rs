@@ -1,10 +1,15 @@
 //! Which database an app gets, and the server behind it.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
+use fasterapi_builder::{Cache, pg_binaries};
 use fasterapi_core::{DatabaseAlias, Secret, TenantId};
+use fasterapi_postgres::{
+    DatabaseConfig, Databases as Registry,
+    embedded::{EmbeddedConfig, EmbeddedError, EmbeddedServer},
+};
 
-use crate::exit::Failure;
+use crate::{exit::Failure, output};
 
 /// What `--pg` says.
 #[derive(Clone, PartialEq, Eq)]
@@ -58,10 +63,77 @@ impl DatabaseChoice {
 
 /// The host's databases, and the embedded server if there is one.
 pub struct Databases {
-    registry: Arc<fasterapi_capabilities::postgres::Databases>,
+    registry: Arc<Registry>,
+    server: Option<EmbeddedServer>,
 }
+
 impl Databases {
-    pub(crate) async fn open(_c: DatabaseChoice) -> Result<Self, Failure> { let _ = (DatabaseAlias::default(), TenantId::default()); Ok(Self { registry: Arc::default() }) }
-    pub(crate) fn registry(&self) -> Arc<fasterapi_capabilities::postgres::Databases> { Arc::clone(&self.registry) }
-    pub(crate) async fn close(self) {}
+    /// Opens what `choice` says, and shows that it answers.
+    ///
+    /// # Errors
+    /// When it does not. The message is for the operator: it names the server's address, never a password.
+    pub async fn open(choice: DatabaseChoice) -> Result<Self, Failure> {
+        let (config, server) = match choice {
+            DatabaseChoice::None => return Ok(Self { registry: Arc::new(Registry::builder().build()), server: None }),
+            DatabaseChoice::Url(url) => (DatabaseConfig::from_url(&url).map_err(Failure::input)?, None),
+            DatabaseChoice::Embedded => {
+                let server = embedded(DataFolder::default()).await?;
+                (server.database(DATABASE).answering_any_url(), Some(server))
+            }
+        };
+        let (tenant, alias) = (TenantId::default(), DatabaseAlias::default());
+        let registry = Registry::builder().grant(tenant.clone(), alias.clone(), config).build();
+        registry.check(&tenant, &alias).await.map_err(Failure::input)?;
+        Ok(Self { registry: Arc::new(registry), server })
+    }
+
+    /// The pools, by tenant and alias.
+    #[must_use]
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry)
+    }
+
+    /// Closes the pools, then stops the embedded server.
+    pub async fn close(self) {
+        self.registry.close().await;
+        if let Some(server) = self.server {
+            // Stopping blocks for as long as Postgres takes to write its checkpoint.
+            let _ = tokio::task::spawn_blocking(move || server.stop()).await;
+        }
+    }
+}
+
+/// The database of the embedded server that apps get.
+pub(crate) const DATABASE: &str = "fasterapi";
+
+/// Where the embedded server keeps its data: `FASTERAPI_PG_DATA`, else the user's data folder.
+pub(crate) struct DataFolder(pub(crate) PathBuf);
+
+impl Default for DataFolder {
+    fn default() -> Self {
+        let named = std::env::var_os("FASTERAPI_PG_DATA").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let users = || directories::ProjectDirs::from("", "", "fasterapi-host").map(|dirs| dirs.data_local_dir().join("postgres"));
+        Self(named.or_else(users).unwrap_or_else(|| std::env::temp_dir().join("fasterapi-host-postgres")))
+    }
+}
+
+/// Starts the embedded server, or finds the one that runs on `folder`, and makes sure of [`DATABASE`].
+pub(crate) async fn embedded(folder: DataFolder) -> Result<EmbeddedServer, Failure> {
+    let started = tokio::task::spawn_blocking(move || start(folder)).await.map_err(Failure::other)?;
+    let server = started?;
+    server.create_database(DATABASE).await.map_err(Failure::other)?;
+    Ok(server)
+}
+
+/// Falls back on Postgres from PyPI, kept in the cache, when the machine has none.
+fn start(folder: DataFolder) -> Result<EmbeddedServer, Failure> {
+    let mut config = EmbeddedConfig { data_dir: folder.0, extra_bin_dirs: Vec::new() };
+    match EmbeddedServer::start(&config) {
+        Err(EmbeddedError::NotFound { .. }) => {
+            let cache = Cache::open().map_err(Failure::other)?;
+            config.extra_bin_dirs = vec![pg_binaries::ensure(&cache, &output::progress).map_err(Failure::other)?];
+            EmbeddedServer::start(&config).map_err(Failure::input)
+        }
+        started => started.map_err(Failure::input),
+    }
 }

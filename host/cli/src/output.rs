@@ -42,6 +42,11 @@ pub(crate) fn progress(event: Event<'_>) {
     };
 }
 
+/// Prints a remark on standard error.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// Prints a line on standard output. A closed pipe is no failure of ours.
 pub(crate) fn line(text: impl std::fmt::Display) {
     let _ = writeln!(io::stdout().lock(), "{text}");

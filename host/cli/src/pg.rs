@@ -1,3 +1,67 @@
-//! `fasterapi-host pg`.
-use crate::{args::PgArgs, exit::Failure};
-pub(crate) fn run(_args: &PgArgs) -> Result<(), Failure> { Err(Failure::other("later")) }
+//! `fasterapi-host pg`: the embedded Postgres by hand.
+
+use std::process::Command;
+
+use fasterapi_postgres::embedded::{self, Address, EmbeddedServer};
+
+use crate::{
+    args::{PgArgs, PgCommand},
+    database::{DATABASE, DataFolder, embedded as start},
+    exit::Failure,
+    output,
+};
+
+pub(crate) fn run(args: &PgArgs) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::other)?;
+    match &args.command {
+        PgCommand::Url => runtime.block_on(url()),
+        PgCommand::Psql { args } => {
+            let server = runtime.block_on(Server::find())?;
+            psql(&server.address().url(DATABASE), args)
+        }
+    }
+}
+
+/// A server that runs already, or one that runs until this command ends.
+enum Server {
+    Found(Address),
+    Ours(EmbeddedServer),
+}
+
+impl Server {
+    async fn find() -> Result<Self, Failure> {
+        let folder = DataFolder::default();
+        match embedded::locate(&folder.0) {
+            Some(address) => {
+                address.create_database(DATABASE).await.map_err(Failure::other)?;
+                Ok(Self::Found(address))
+            }
+            None => start(folder).await.map(Self::Ours),
+        }
+    }
+
+    fn address(&self) -> &Address {
+        match self {
+            Self::Found(address) => address,
+            Self::Ours(server) => server,
+        }
+    }
+}
+
+async fn url() -> Result<(), Failure> {
+    let server = Server::find().await?;
+    output::line(server.address().url(DATABASE));
+    if let Server::Ours(_) = server {
+        output::note("the server runs until this command ends: Ctrl-C stops it");
+        tokio::signal::ctrl_c().await.map_err(Failure::other)?;
+    }
+    Ok(())
+}
+
+fn psql(url: &str, args: &[String]) -> Result<(), Failure> {
+    let status = Command::new("psql").arg(url).args(args).status();
+    let status = status.map_err(|error| {
+        Failure::other(format!("cannot run psql: {error}\\nhint: apt-get install postgresql-client"))
+    })?;
+    if status.success() { Ok(()) } else { Err(Failure::other(format!("psql ended with {status}"))) }
+}
