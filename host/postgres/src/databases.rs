@@ -162,11 +162,7 @@ impl Databases {
             Ok(mut lease) => limits.bound(lease.command("")).await,
             Err(error) => Err(error),
         };
-        answer.map_err(|mut error| {
-            let reason = error.operator().unwrap_or(&error.message);
-            error.message = format!("postgres database `{alias}` cannot be used: {reason}");
-            error
-        })
+        answer.map_err(|error| error.for_operator(alias.as_str()))
     }
 
     /// Closes all pools: waiting and later calls fail, running ones end in peace. Waits a little for sessions that

@@ -39,23 +39,24 @@ pub struct PgError {
     pub message: String,
     /// Whether the same call may succeed when it is made again (within a transaction: the whole transaction).
     pub retryable: bool,
-    /// What to do about it, from the server or from the host.
-    pub hint: Option<String>,
-    /// What the server said, when it was asked.
+    /// What the server said, when it was asked; or only a hint of the host's, with nothing else in it.
     pub report: Option<Box<ServerReport>>,
     operator: Option<Box<str>>,
     stale: bool,
 }
 
 /// The fields of the server's error response.
+#[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerReport {
-    /// The five characters of the SQLSTATE.
+    /// The five characters of the SQLSTATE; empty when the server was not asked.
     pub sqlstate: String,
-    /// `ERROR`, `FATAL` or `PANIC`.
+    /// `ERROR`, `FATAL` or `PANIC`; empty when the server was not asked.
     pub severity: String,
     /// More about the failure, often with the values at fault.
     pub detail: Option<String>,
+    /// What to do about it, from the server or from the host.
+    pub hint: Option<String>,
     /// The schema of the object at fault.
     pub schema: Option<String>,
     /// The table at fault.
@@ -77,7 +78,8 @@ impl PgError {
 
     /// A usage error with advice.
     pub(crate) fn usage_hint(message: impl Into<String>, hint: &str) -> Self {
-        Self { hint: Some(hint.into()), ..Self::usage(message) }
+        let report = ServerReport { hint: Some(hint.into()), ..ServerReport::default() };
+        Self { report: Some(Box::new(report)), ..Self::usage(message) }
     }
 
     pub(crate) fn denied(message: impl Into<String>) -> Self {
@@ -123,13 +125,13 @@ impl PgError {
 
     fn plain(kind: PgErrorKind, message: impl Into<String>, retryable: bool) -> Self {
         let message = message.into();
-        Self { kind, message, retryable, hint: None, report: None, operator: None, stale: false }
+        Self { kind, message, retryable, report: None, operator: None, stale: false }
     }
 
     /// The SQLSTATE, when the server answered.
     #[must_use]
     pub fn sqlstate(&self) -> Option<&str> {
-        self.report.as_ref().map(|report| report.sqlstate.as_str())
+        self.report.as_ref().map(|report| report.sqlstate.as_str()).filter(|state| !state.is_empty())
     }
 
     /// What only the operator may see: the address and the reason of a failed connect. No credential.
@@ -155,6 +157,13 @@ impl PgError {
     /// forgotten it. Both are found before anything of it runs.
     pub(crate) fn is_stale(&self) -> bool {
         self.stale
+    }
+
+    /// For the operator: what only he may see becomes the message.
+    pub(crate) fn for_operator(mut self, database: &str) -> Self {
+        let reason = self.operator.take().map_or_else(|| self.message.clone(), String::from);
+        self.message = format!("postgres database `{database}`: {reason}");
+        self
     }
 
     /// Adds to a failed COMMIT what the caller must know about it.
@@ -199,6 +208,7 @@ fn from_server(db: &DbError) -> PgError {
         sqlstate: sqlstate.into(),
         severity: severity.into(),
         detail: text(db.detail()),
+        hint: text(db.hint()),
         schema: text(db.schema()),
         table: text(db.table()),
         column: text(db.column()),
@@ -212,7 +222,7 @@ fn from_server(db: &DbError) -> PgError {
     let kind = kind_of(sqlstate, severity);
     let error = PgError::plain(kind, db.message(), is_retryable(kind, sqlstate));
     let stale = sqlstate == "26000" || db.routine() == Some("RevalidateCachedQuery");
-    PgError { hint: text(db.hint()), report: Some(Box::new(report)), stale, ..error }
+    PgError { report: Some(Box::new(report)), stale, ..error }
 }
 
 /// What ends the session is the connection's failure; what a statement meets on the way (a lost dblink, bytes that are

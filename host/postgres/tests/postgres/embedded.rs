@@ -3,8 +3,8 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::Command,
+    path::Path,
+    process::{Command, Stdio},
 };
 
 use fasterapi_core::{DatabaseAlias, TenantId};
@@ -13,11 +13,7 @@ use fasterapi_postgres::{
     embedded::{self, EmbeddedServer},
 };
 
-use crate::support::{config, eventually, pack, server};
-
-fn folder() -> PathBuf {
-    tempfile::Builder::new().prefix("fpg-").tempdir().unwrap().keep()
-}
+use crate::support::{config, eventually, folder, pack, server};
 
 async fn start(folder: &Path) -> EmbeddedServer {
     let config = config(folder.to_owned());
@@ -38,13 +34,13 @@ async fn run(server: &EmbeddedServer, sql: &str) -> Result<(), fasterapi_postgre
 #[tokio::test]
 async fn a_second_start_finds_the_data_of_the_first() {
     let folder = folder();
-    let server = start(&folder).await;
+    let server = start(folder.path()).await;
     assert!(!server.is_borrowed());
     run(&server, "CREATE TABLE kept (id int)").await.unwrap();
-    assert_eq!(embedded::locate(&folder).unwrap().url("x"), server.url("x"));
+    assert_eq!(embedded::locate(folder.path()).unwrap().url("x"), server.url("x"));
     stop(server).await;
-    assert_eq!(embedded::locate(&folder), None);
-    let server = start(&folder).await;
+    assert_eq!(embedded::locate(folder.path()), None);
+    let server = start(folder.path()).await;
     run(&server, "INSERT INTO kept VALUES (1)").await.unwrap();
 }
 
@@ -64,12 +60,12 @@ async fn the_socket_is_for_this_user_alone() {
 #[tokio::test]
 async fn a_second_supervisor_uses_the_first_ones_server_and_takes_over_from_it() {
     let folder = folder();
-    let first = start(&folder).await;
+    let first = start(folder.path()).await;
     run(&first, "CREATE TABLE kept (id int)").await.unwrap();
-    let second = start(&folder).await;
+    let second = start(folder.path()).await;
     assert!(second.is_borrowed());
     run(&second, "INSERT INTO kept VALUES (1)").await.unwrap();
-    let third = start(&folder).await;
+    let third = start(folder.path()).await;
     stop(third).await;
     run(&first, "INSERT INTO kept VALUES (2)").await.unwrap();
     stop(first).await;
@@ -78,13 +74,13 @@ async fn a_second_supervisor_uses_the_first_ones_server_and_takes_over_from_it()
     })
     .await;
     stop(second).await;
-    assert_eq!(embedded::locate(&folder), None);
+    assert_eq!(embedded::locate(folder.path()), None);
 }
 
 #[tokio::test]
 async fn two_that_start_at_once_share_one_server() {
     let folder = folder();
-    let (first, second) = tokio::join!(start(&folder), start(&folder));
+    let (first, second) = tokio::join!(start(folder.path()), start(folder.path()));
     assert!(first.is_borrowed() != second.is_borrowed());
     for server in [&first, &second] {
         run(server, "SELECT 1").await.unwrap();
@@ -107,11 +103,12 @@ async fn databases_are_made_once() {
 
 #[tokio::test]
 async fn a_long_path_gets_a_short_socket() {
-    let folder = folder().join("x".repeat(60)).join("y".repeat(60));
-    let server = start(&folder).await;
-    assert!(!server.socket_dir().starts_with(&folder));
+    let folder = folder();
+    let long = folder.path().join("x".repeat(60)).join("y".repeat(60));
+    let server = start(&long).await;
+    assert!(!server.socket_dir().starts_with(&long));
     run(&server, "SELECT 1").await.unwrap();
-    assert_eq!(embedded::locate(&folder).unwrap().socket_dir(), server.socket_dir());
+    assert_eq!(embedded::locate(&long).unwrap().socket_dir(), server.socket_dir());
     let socket_dir = server.socket_dir().to_owned();
     stop(server).await;
     fs::remove_dir_all(socket_dir).unwrap();
@@ -141,7 +138,8 @@ async fn psql_takes_the_url() {
 
 #[tokio::test]
 async fn a_folder_that_is_a_file_is_named() {
-    let file = folder().join("file");
+    let folder = folder();
+    let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     let error = EmbeddedServer::start(&config(file.clone())).unwrap_err().to_string();
     assert!(error.contains(file.to_str().unwrap()), "{error}");
@@ -150,11 +148,58 @@ async fn a_folder_that_is_a_file_is_named() {
 #[tokio::test]
 async fn a_broken_data_folder_shows_the_servers_own_words() {
     let folder = folder();
-    let server = start(&folder).await;
+    let server = start(folder.path()).await;
     let data = fs::read_dir(server.socket_dir()).unwrap().flatten().map(|entry| entry.path());
     let data = data.into_iter().find(|path| path.join("PG_VERSION").exists()).unwrap();
     stop(server).await;
     fs::write(data.join("postgresql.conf"), "nonsense = [\n").unwrap();
-    let error = EmbeddedServer::start(&config(folder)).unwrap_err().to_string();
+    let error = EmbeddedServer::start(&config(folder.path().to_owned())).unwrap_err().to_string();
     assert!(error.contains("did not start") && error.contains("postgresql.conf"), "{error}");
+}
+
+/// Files that only root may reach, where the tests run as root: the server runs in a user namespace then.
+#[tokio::test]
+async fn a_folder_that_other_users_cannot_reach_serves() {
+    let closed = folder();
+    fs::set_permissions(closed.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let server = start(&closed.path().join("pg")).await;
+    run(&server, "CREATE TABLE kept (id int)").await.unwrap();
+    stop(server).await;
+    let server = start(&closed.path().join("pg")).await;
+    run(&server, "INSERT INTO kept VALUES (1)").await.unwrap();
+}
+
+/// The folder of [`a_host_that_is_killed`]'s server.
+const KILLED: &str = "FASTERAPI_TEST_KILLED_HOST";
+
+/// Not a test of its own: the host that the next one kills.
+#[test]
+#[ignore = "run by a_killed_host_leaves_a_stopped_server"]
+fn a_host_that_is_killed() {
+    let Some(folder) = std::env::var_os(KILLED) else { return };
+    let _server = EmbeddedServer::start(&config(folder.into())).unwrap();
+    println!("started");
+    std::thread::park();
+}
+
+#[tokio::test]
+async fn a_killed_host_leaves_a_stopped_server() {
+    let folder = folder();
+    let mut host = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "embedded::a_host_that_is_killed", "--ignored", "--nocapture"])
+        .env(KILLED, folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(host.stdout.take().unwrap()));
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("started")));
+    assert!(embedded::locate(folder.path()).is_some());
+    host.kill().unwrap();
+    host.wait().unwrap();
+    let pid_file = |entry: fs::DirEntry| entry.path().join("postmaster.pid").exists();
+    let stopped = || async { !fs::read_dir(folder.path()).unwrap().flatten().any(pid_file) };
+    eventually("the server has stopped in peace", stopped).await;
+    let server = start(folder.path()).await;
+    assert!(!server.is_borrowed());
+    run(&server, "SELECT 1").await.unwrap();
 }

@@ -41,7 +41,7 @@ async fn the_servers_fields_arrive() {
     let report = syntax.report.unwrap();
     assert_eq!((report.sqlstate.as_str(), report.position), ("42601", Some(13)));
     let unknown = db.error("SELECT lower(1)", &[]).await;
-    assert!(unknown.hint.unwrap().contains("No function matches"), "{:?}", unknown.message);
+    assert!(unknown.report.unwrap().hint.unwrap().contains("No function matches"), "{}", unknown.message);
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn a_server_that_is_not_there_is_one_clear_line() {
     let operator = databases.check(&tenant, &alias).await.unwrap_err();
     assert_eq!(
         operator.message,
-        "postgres database `default` cannot be used: 127.0.0.1:1: Connection refused (os error 111)"
+        "postgres database `default`: 127.0.0.1:1: Connection refused (os error 111)"
     );
 }
 

@@ -2,7 +2,7 @@
 
 use fasterapi_postgres::{PgErrorKind, PoolLimits};
 
-use crate::support::{Db, P, db_on, db_with, eventually, one_session, pack, server, start_server, text};
+use crate::support::{Db, P, db_on, db_with, eventually, one_session, own_server, pack, server, text};
 
 async fn kill_sessions_of(db: &Db) {
     let other = db_on(server(), one_session()).await;
@@ -60,8 +60,8 @@ fn kill(pid: i32, signal: rustix::process::Signal) {
 /// Fast, immediate and by force; the supervisor starts the server again, the pool finds it.
 #[tokio::test]
 async fn a_server_that_ends_is_started_again_and_the_pool_recovers() {
-    let server = tokio::task::spawn_blocking(start_server).await.unwrap();
-    let db = db_on(&server, PoolLimits::default()).await;
+    let own = own_server().await;
+    let db = db_on(&own.server, PoolLimits::default()).await;
     db.query("CREATE TABLE t (id int)", &[]).await.unwrap();
     for (n, signal) in
         [rustix::process::Signal::INT, rustix::process::Signal::QUIT, rustix::process::Signal::KILL]
@@ -72,7 +72,7 @@ async fn a_server_that_ends_is_started_again_and_the_pool_recovers() {
         let ended = async {
             let sql = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND state = 'active'";
             eventually("it runs", || async { db.value(sql, &[]).await != "1" }).await;
-            kill(postmaster(server.socket_dir()), signal);
+            kill(postmaster(own.server.socket_dir()), signal);
         };
         let (error, ()) = tokio::join!(running, ended);
         assert_eq!(error.unwrap_err().kind, PgErrorKind::Connection, "{signal:?}");
@@ -88,15 +88,14 @@ async fn a_server_that_ends_is_started_again_and_the_pool_recovers() {
         eventually("it is back", insert).await;
     }
     assert_eq!(db.value("SELECT count(DISTINCT id) FROM t", &[]).await, "3");
-    tokio::task::spawn_blocking(|| drop(server)).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_stopped_server_is_an_error_at_once_not_a_hang() {
-    let server = tokio::task::spawn_blocking(start_server).await.unwrap();
-    let db = db_on(&server, PoolLimits::default()).await;
+    let own = own_server().await;
+    let db = db_on(&own.server, PoolLimits::default()).await;
     db.value("SELECT 1", &[]).await;
-    tokio::task::spawn_blocking(|| server.stop()).await.unwrap();
+    drop(own);
     for _ in 0..3 {
         let error = db.error("SELECT 1", &[]).await;
         assert_eq!((error.kind, error.retryable), (PgErrorKind::Connection, true));

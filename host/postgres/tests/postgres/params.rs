@@ -148,7 +148,7 @@ async fn what_does_not_fit_is_named_and_not_sent() {
         assert!(!error.retryable);
     }
     let error = db.error("SELECT $1::text", &[P::Int(1)]).await;
-    assert!(error.hint.unwrap().contains("cast"));
+    assert!(error.report.unwrap().hint.unwrap().contains("cast"));
 }
 
 #[tokio::test]

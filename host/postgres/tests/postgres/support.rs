@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    path::Path,
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -16,19 +17,43 @@ use fasterapi_postgres::{
     embedded::{EmbeddedConfig, EmbeddedServer},
 };
 
-/// Starts a server in a new temporary folder, which is left to the system: the server may outlive the test.
-pub fn start_server() -> EmbeddedServer {
-    let folder = tempfile::Builder::new().prefix("fpg-").tempdir().unwrap().keep();
-    EmbeddedServer::start(&config(folder)).unwrap()
+/// A folder of a test's own. Short: sockets are in it.
+pub fn folder() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("fpg-").tempdir_in("/tmp").unwrap()
+}
+
+/// A server of a test's own. The server stops before its folder goes.
+pub struct OwnServer {
+    pub server: EmbeddedServer,
+    _folder: tempfile::TempDir,
+}
+
+pub async fn own_server() -> OwnServer {
+    let folder = folder();
+    let config = config(folder.path().to_owned());
+    let server = tokio::task::spawn_blocking(move || EmbeddedServer::start(&config).unwrap()).await.unwrap();
+    OwnServer { server, _folder: folder }
 }
 
 pub fn config(data_dir: std::path::PathBuf) -> EmbeddedConfig {
     EmbeddedConfig { data_dir, extra_bin_dirs: Vec::new() }
 }
 
+/// The server that the tests of one run share. It stops when the run's process ends; the next run takes its folder
+/// away.
 pub fn server() -> &'static EmbeddedServer {
     static SERVER: OnceLock<EmbeddedServer> = OnceLock::new();
-    SERVER.get_or_init(start_server)
+    SERVER.get_or_init(|| {
+        let shared = "/tmp/fpg-shared-";
+        for folder in std::fs::read_dir("/tmp").unwrap().flatten().map(|entry| entry.path()) {
+            let run = folder.to_str().and_then(|path| path.strip_prefix(shared)?.parse::<u32>().ok());
+            if run.is_some_and(|run| !Path::new("/proc").join(run.to_string()).exists()) {
+                let _ = std::fs::remove_dir_all(folder);
+            }
+        }
+        let folder = format!("{shared}{}", std::process::id());
+        EmbeddedServer::start(&config(folder.into())).unwrap()
+    })
 }
 
 /// A database of a test's own, granted as `default`.
