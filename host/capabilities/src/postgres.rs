@@ -211,13 +211,14 @@ fn refusal(error: PgError) -> Error {
         PgErrorKind::TooLarge => ErrorKind::TooLarge,
         _ => ErrorKind::Database,
     };
-    let plain = Error { retryable: error.retryable, hint: error.hint, ..own_error(kind, error.message) };
+    let plain = Error { retryable: error.retryable, ..own_error(kind, error.message) };
     let Some(report) = error.report else { return plain };
     let report = *report;
     Error {
         sqlstate: Some(report.sqlstate).filter(|state| !state.is_empty()),
         severity: Some(report.severity).filter(|severity| !severity.is_empty()),
         detail: report.detail,
+        hint: report.hint,
         schema: report.schema,
         table: report.table,
         column: report.column,
