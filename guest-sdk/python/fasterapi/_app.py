@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from fastapi import FastAPI
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What an app asks of its host. `None`: as the host likes."""
+
+    host: str | None
+    port: int | None
+    enable_h2: bool | None
+    compression: bool | None
+    isolation: Literal["route", "app"]
 
 
 class App(FastAPI):
@@ -36,11 +48,7 @@ class App(FastAPI):
         if isolation not in ("route", "app"):
             raise ValueError(f'isolation must be "route" or "app", not {isolation!r}')
         super().__init__(**options)
-        self.host = host
-        self.port = port
-        self.enable_h2 = enable_h2
-        self.compression = compression
-        self.isolation = isolation
+        self.serving = Serving(host, port, enable_h2, compression, isolation)
 
     def run(self, *, port: int | None = None, host: str | None = None) -> None:
         """Builds this app and serves it with `fasterapi-host`, until that ends. Does not return.
@@ -53,4 +61,4 @@ class App(FastAPI):
         """
         from ._run import run
 
-        run(self, host=host or self.host or "127.0.0.1", port=port or self.port or 8000)
+        run(self, host=host or self.serving.host or "127.0.0.1", port=port or self.serving.port or 8000)

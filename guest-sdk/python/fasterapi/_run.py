@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -90,7 +89,7 @@ def _cache() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "fasterapi-host" / "run"
 
 
-def _become(command: Sequence[str]) -> NoReturn:
+def _become(command: list[str]) -> NoReturn:
     if os.name == "posix":
         os.execv(command[0], command)
     raise SystemExit(subprocess.run(command, check=False).returncode)

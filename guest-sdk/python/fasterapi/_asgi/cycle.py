@@ -39,7 +39,7 @@ class Cycle:
     async def run(self, app: ASGIApp) -> None:
         """Runs the application on this request to its end, BackgroundTasks included. Raises nothing."""
         try:
-            result: Any = await app(self.scope, self.receive, self.send)
+            result: object = await app(self.scope, self.receive, self.send)
         except BaseException as error:
             self._failed(error)
         else:
@@ -91,7 +91,7 @@ class Cycle:
         if kind != "http.response.start":
             raise RuntimeError(f"Expected ASGI message 'http.response.start', but got '{kind}'.")
         self._status = status = message["status"]
-        self._headers: Headers = [(name.lower(), value) for name, value in message.get("headers", ())]
+        self._headers: Headers = [_header(name, value) for name, value in message.get("headers", ())]
         self._no_body = status == 204 or status == 304 or status < 200 or self.scope["method"] == "HEAD"
         self._promised = -1 if self._no_body else _content_length(self._headers)
         self._stage = _HELD
@@ -119,17 +119,22 @@ class Cycle:
         if self.send_held_head in self.before_sleep:
             self.before_sleep.remove(self.send_held_head)
         if more and self._promised and not self._no_body:
-            self._stage = _OPEN
             self._sink.open(self._status, self._headers, body)
+            self._stage = _OPEN
         else:  # it is all there, though the application may not have said so yet
-            self._stage = _WHOLE
             self._sink.respond(self._status, self._headers, body)
+            self._stage = _WHOLE
 
     def send_held_head(self) -> None:
         """Sends the head without waiting longer for a body."""
         if self._stage == _HELD and not self.disconnected:
-            self._stage = _OPEN
-            self._sink.open(self._status, self._headers, b"")
+            try:
+                self._sink.open(self._status, self._headers, b"")
+                self._stage = _OPEN
+            except Exception as error:  # the transport refuses the head, and the application is not here to be told
+                self._failed(error)
+                self._stage = _COMPLETE
+                self.disconnect()
 
     def _count(self, length: int, more: bool) -> None:
         self._promised -= length
@@ -192,6 +197,12 @@ class Cycle:
             self._sink.end(False)
         self._stage = _COMPLETE
         self._notify()
+
+
+def _header(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    if b"\0" in name or b"\0" in value:
+        raise RuntimeError(f"Invalid HTTP header {name!r}: it contains a NUL character.")
+    return name.lower(), value
 
 
 def _content_length(headers: Headers) -> int:

@@ -15,7 +15,8 @@ _SERVER = ("host", "port", "enable_h2", "compression")
 def manifest(app: Any, target: str, uses_postgres: bool) -> dict[str, Any]:
     """Describes an application."""
     kind = _kind(app)
-    isolation = getattr(app, "isolation", "route") if kind == "fasterapi" else "route"
+    serving = getattr(app, "serving", None) if kind == "fasterapi" else None
+    isolation = "route" if serving is None else serving.isolation
     return {
         "sdk": __version__,
         "python": platform.python_version(),
@@ -24,7 +25,7 @@ def manifest(app: Any, target: str, uses_postgres: bool) -> dict[str, Any]:
         "target": target,
         "uses_postgres": uses_postgres,
         "isolation": isolation,
-        "server": {name: getattr(app, name, None) if kind == "fasterapi" else None for name in _SERVER},
+        "server": {name: getattr(serving, name, None) for name in _SERVER},
         "routes": [{**route, "isolation": isolation} for route in _routes(app, kind)],
     }
 

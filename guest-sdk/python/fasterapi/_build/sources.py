@@ -47,12 +47,12 @@ class _Loader(machinery.SourceFileLoader):
             _kept[self.path] = zlib.compress(self.get_data(self.path))
         return code
 
-    def source_to_code(self, data: Any, path: Any, fullname: Any = None, *, _optimize: int = -1, **kwargs: Any) -> CodeType:
+    def source_to_code(self, *args: Any, **options: Any) -> CodeType:  # type: ignore[override]
         if self.path.startswith(APP):
             compiled["app"] += 1
         elif self.path.startswith(SITE):
             compiled["site"] += 1
-        return super().source_to_code(data, path, _optimize=_optimize)  # type: ignore[call-arg]
+        return super().source_to_code(*args, **options)
 
     def get_source(self, fullname: str) -> str | None:
         if self.path in _kept:

@@ -164,7 +164,8 @@ class Scheduler:
             self._run_before_sleep()
         if call.task.done() and not self._lingers(call):
             return self._exit(call)
-        self._alarm.arm()
+        if not self._has_work():
+            self._alarm.arm()
         if self._has_work():
             self.runtime.context_set(call)
             self.awake = None

@@ -96,7 +96,7 @@ class Loop(base_events.BaseEventLoop):
         heapq.heapify(self._scheduled)
         self._timer_cancelled_count = 0
 
-    def run_in_executor(  # type: ignore[override]
+    def run_in_executor(
         self, executor: Any, func: Callable[[*_Ts], _T], *args: *_Ts
     ) -> asyncio.Future[_T]:
         """Runs `func` here and now: there are no threads in a component."""

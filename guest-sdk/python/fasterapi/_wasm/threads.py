@@ -39,13 +39,11 @@ def install() -> None:
 async def _run_sync(
     func: Callable[[*_Ts], _T], *args: *_Ts, abandon_on_cancel: bool = False, cancellable: bool | None = None, limiter: Any = None
 ) -> _T:
-    return copy_context().run(outside_loop, func, *args)
+    return copy_context().run(partial(outside_loop, func, *args))
 
 
 async def _run_in_threadpool(func: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    if kwargs:
-        return copy_context().run(outside_loop, partial(func, *args, **kwargs))
-    return copy_context().run(outside_loop, func, *args)
+    return copy_context().run(outside_loop, partial(func, *args, **kwargs))
 
 
 class _Sleep:

@@ -11,10 +11,6 @@ from ._errors import PgConnectionError, PgUsageError, from_host
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-client: Any
-types: Any
-
-
 class _Absent:
     """Stands for the host in an ordinary Python."""
 
@@ -32,11 +28,13 @@ if _phase.IN_COMPONENT:
     from componentize_py_types import Err as _Err
 
     try:
-        from wit_world.imports import fasterapi_postgres_client as client, fasterapi_postgres_types as types
+        from wit_world.imports import fasterapi_postgres_client, fasterapi_postgres_types
     except ImportError:
         from .._build.protocol import BuildError
 
         raise BuildError("needs-postgres", "the app uses `fasterapi.pg`: it must be built in the world `app-postgres`") from None
+    client: Any = fasterapi_postgres_client
+    types: Any = fasterapi_postgres_types
 else:
     client = types = _Absent()
     _Err = _HostError

@@ -198,7 +198,7 @@ class Result:
             pydantic.ValidationError: the row does not fit the model.
         """
         row = self.one_or_none()
-        return None if row is None else model.model_validate(row.dict())  # type: ignore[no-any-return]
+        return None if row is None else model.model_validate(row.dict())
 
     def models(self, model: type[_M]) -> list[_M]:
         """Every row as a pydantic model."""
