@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::BuildError;
 use crate::cache::{KeyMaker, create_folder};
+use crate::pyproject::PyProject;
 use crate::requirements::Imports;
 
 const MOST_FILES: usize = 20_000;
@@ -24,6 +25,7 @@ pub(crate) struct Project {
     root: PathBuf,
     /// Relative to `root`, sorted.
     files: Vec<PathBuf>,
+    pyproject: PyProject,
 }
 
 impl Project {
@@ -34,17 +36,24 @@ impl Project {
         if !folder.is_dir() {
             return Err(refuse("not a folder\nhint: -C names the folder of the app"));
         }
+        // pip runs elsewhere: what it is told to read must not depend on our own working folder.
+        let folder = &fs::canonicalize(folder).map_err(BuildError::io("read", folder))?;
         let root = import_root(folder, module);
         let mut scan = Scan { root: &root, files: Vec::new(), bytes: 0 };
         scan.folder(&root, DEEPEST)?;
         let mut files = scan.files;
         files.sort();
-        Ok(Self { folder: folder.to_owned(), root, files })
+        Ok(Self { folder: folder.to_owned(), root, files, pyproject: PyProject::read(folder)? })
     }
 
     /// The folder of `-C`.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// What its `pyproject.toml` says.
+    pub(crate) fn pyproject(&self) -> &PyProject {
+        &self.pyproject
     }
 
     /// What the sources import of the frameworks, by their text alone.
@@ -59,8 +68,9 @@ impl Project {
         imports
     }
 
-    /// Feeds names and contents into a key.
+    /// Feeds names, contents and settings into a key. What the project depends on is the requirements' to add.
     pub(crate) fn add_to(&self, key: &mut KeyMaker) -> Result<(), BuildError> {
+        self.pyproject.add_to(key);
         for file in &self.files {
             let path = self.root.join(file);
             key.add(file.as_os_str().as_encoded_bytes());

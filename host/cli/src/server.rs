@@ -8,7 +8,7 @@ use std::{
 
 use fasterapi_capabilities::postgres::PostgresGrants;
 use fasterapi_core::{TenantId, manifest};
-use fasterapi_edge::{Compression, DrainReport, Edge, EdgeConfig, Shutdown};
+use fasterapi_edge::{Compression, DrainReport, Edge, EdgeConfig, Listener, Shutdown};
 use fasterapi_platform::{AppOptions, Platform, Revision};
 use fasterapi_runtime::{Engine, Grants, ImageCache, InstanceLimits, PoolLimits};
 
@@ -76,6 +76,7 @@ impl Server {
         let manifest = manifest::read(&component).map_err(|error| Failure::input(format!("{at}: {error}")))?;
         let said = AppSays::of(manifest.as_ref());
         let (addr, edge) = edge(&config, &said);
+        let listener = listen(addr)?;
         let choice = config.database.unwrap_or_else(|| DatabaseChoice::default_for(said.uses_postgres));
         let databases = Databases::open(choice).await?;
         let grants = Grants {
@@ -90,7 +91,7 @@ impl Server {
         let revision = Revision::load(&engine, &images, &component, options, compiling).await;
         let revision = revision.map_err(|error| Failure::input(format!("{at}: {error}")))?;
         let platform = Arc::new(Platform::new(Arc::new(revision)));
-        let edge = Edge::bind(addr, edge, Arc::clone(&platform)).map_err(Failure::input)?;
+        let edge = Edge::new(listener, edge, Arc::clone(&platform));
         Ok(Self { edge, platform, databases })
     }
 
@@ -158,6 +159,10 @@ fn edge(config: &ServerConfig, said: &AppSays) -> (SocketAddr, EdgeConfig) {
     edge.compression = if compress { Compression::On } else { Compression::Off };
     let addr = config.addr.or_else(port_variable).unwrap_or_else(|| said.addr());
     (addr, edge)
+}
+
+fn listen(addr: SocketAddr) -> Result<Listener, Failure> {
+    Listener::bind(addr).map_err(|error| Failure::input(format!("{error}: {}", error.source)))
 }
 
 /// `PORT`, as platforms set it: that port on all addresses.

@@ -5,12 +5,12 @@
 //! well formed and inside the [`Limits`]; what the gateway answers is made fit for the wire, whatever it says.
 //! The edge knows no wasm, no tenants and no routes: it is tested against an echo gateway over real sockets.
 //!
-//! **Life of a request here.** accept → sniff (HTTP/1 or 2) → check the head ([`h1`]) → admit → `Gateway::handle`
+//! **Life of a request here.** accept → sniff (HTTP/1 or 2) → check the head (`h1`) → admit → `Gateway::handle`
 //! → finish (framing, compression) → body. A request refused on the way is answered by the edge itself with a
 //! small RFC 9457 problem document.
 //!
 //! hyper parses and frames. What it lets pass and we refuse (bare line feeds, `Content-Length` beside
-//! `Transfer-Encoding`, a repeated `Content-Length`, a missing or doubled `Host`, …) is listed in [`h1`].
+//! `Transfer-Encoding`, a repeated `Content-Length`, a missing or doubled `Host`, …) is listed in the `h1` module.
 
 mod body;
 mod compress;
@@ -35,5 +35,5 @@ pub use config::{EdgeConfig, Protocols};
 pub use gateway::{BoxError, Gateway, Peer, ResponseBody, Scheme};
 pub use limits::Limits;
 pub use request_body::{BodyError, RequestBody};
-pub use server::{BindError, DrainReport, Edge};
+pub use server::{BindError, DrainReport, Edge, Listener};
 pub use shutdown::Shutdown;

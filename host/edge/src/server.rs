@@ -39,6 +39,26 @@ pub struct DrainReport {
     pub cut_requests: u64,
 }
 
+/// An address that is taken. Clients can connect, and wait for an [`Edge`] to serve them: so a host can make sure
+/// of its port before it starts what stands behind it.
+#[derive(Debug)]
+pub struct Listener {
+    listener: TcpListener,
+    addr: SocketAddr,
+}
+
+impl Listener {
+    /// Takes the address; port 0 takes any free one. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the address is taken, not this machine's, or not allowed.
+    pub fn bind(addr: SocketAddr) -> Result<Self, BindError> {
+        let listener = listen(addr).map_err(|source| BindError { addr, source })?;
+        let addr = listener.local_addr().map_err(|source| BindError { addr, source })?;
+        Ok(Self { listener, addr })
+    }
+}
+
 /// A listener with a gateway behind it.
 #[derive(Debug)]
 pub struct Edge<G> {
@@ -55,9 +75,12 @@ impl<G: Gateway> Edge<G> {
     /// # Errors
     /// When the address is taken, not this machine's, or not allowed.
     pub fn bind(addr: SocketAddr, config: EdgeConfig, gateway: Arc<G>) -> Result<Self, BindError> {
-        let listener = listen(addr).map_err(|source| BindError { addr, source })?;
-        let addr = listener.local_addr().map_err(|source| BindError { addr, source })?;
-        Ok(Self { listener, addr, config: Arc::new(config), gateway })
+        Ok(Self::new(Listener::bind(addr)?, config, gateway))
+    }
+
+    /// Puts `gateway` behind an address that is taken already.
+    pub fn new(Listener { listener, addr }: Listener, config: EdgeConfig, gateway: Arc<G>) -> Self {
+        Self { listener, addr, config: Arc::new(config), gateway }
     }
 
     /// The address that is listened on, with the port that was taken.
