@@ -68,6 +68,9 @@ class GuestFactory(Factory):
         if wanted and name in self.job["skip"]:
             self.skipped.add(name)
             return
+        # A path or a repository would be built here, by code that no key of ours knows.
+        if wanted and ireq.link is not None and (ireq.link.is_file or not ireq.link.is_wheel):
+            fail("direct", [package(name, str(ireq.req or ireq.link.redacted_url), None)])
         if wanted and name in self.job["refuse"]:
             parent = getattr(ireq.comes_from, "name", None)
             fail("refused", [package(name, str(ireq.req), parent)])

@@ -92,7 +92,7 @@ impl Builder {
     pub fn build(&self, request: &BuildRequest, progress: &dyn Progress) -> Result<Built, BuildError> {
         let project = Project::scan(&request.dir, request.target.module())?;
         let imports = project.imports();
-        let requirements = Requirements::of(project.folder(), imports)?;
+        let requirements = Requirements::of(project.folder(), project.pyproject(), imports)?;
         let key = self.key(&project, &requirements, &request.target)?;
         let cached = self.cache.find("builds", &key).is_some();
         let entry = self.cache.entry("builds", &key, |folder| {
@@ -199,7 +199,7 @@ impl Build<'_> {
         let meta = self.work.join("meta");
         create_folder(&meta)?;
         let config = json!({
-            "protocol": PROTOCOL, "mode": "build", "world": world, "preload": [],
+            "protocol": PROTOCOL, "mode": "build", "world": world, "preload": self.project.pyproject().preload,
             "module": self.target.module(), "attr": self.target.attr(),
         });
         let path = meta.join(CONFIG);

@@ -156,10 +156,25 @@ fn install(job: &Install<'_>, folder: &Path, target: &Path) -> Result<(), BuildE
     let Policy { refuse, constraints, .. } = job.policy;
     write_json(&file, &Job { arguments, skip: &skip, refuse, constraints, target, result: &result })?;
     let mut script = job.toolchain.script(assets::INSTALL_SCRIPT);
-    script.arg(&file).current_dir(scratch.path());
-    run(&mut script, job.progress)?.success("`pip install` of the app's dependencies")?;
+    // Where pip looks for relative paths.
+    let folder = job.requirements.file.as_ref().and_then(|file| file.parent()).unwrap_or(scratch.path());
+    script.arg(&file).current_dir(folder);
+    let outcome = run(&mut script, job.progress)?;
+    refuse_malformed(&outcome.tail)?;
+    outcome.success("`pip install` of the app's dependencies")?;
     let report = read_report(&result)?;
     if report.ok { Ok(()) } else { Err(job.policy.explain(&report)) }
+}
+
+/// A line that pip cannot read is the app's fault, unlike an index that does not answer.
+fn refuse_malformed(output: &str) -> Result<(), BuildError> {
+    let Some((_, text)) = output.split_once("ERROR: Invalid requirement: ") else { return Ok(()) };
+    Err(BuildError::Dependencies(vec![Unavailable {
+        wanted: text.split(": ").next().unwrap_or(text).trim_matches('\'').to_owned(),
+        by: None,
+        reason: "is not a requirement that pip can read".into(),
+        hint: "write `name`, `name==1.2` or `name>=1,<2`".into(),
+    }]))
 }
 
 fn pip_arguments(job: &Install<'_>, target: &Path, constraints: &Path) -> Vec<String> {
@@ -212,6 +227,10 @@ impl Policy {
             "source-only" => (
                 "is published as source only, not as a wheel".into(),
                 format!("ask for a version of `{name}` that has a wheel, or remove it{instead}"),
+            ),
+            "direct" => (
+                "is not a wheel from a package index".into(),
+                "copy its sources into the project's folder, or publish a wheel of it".into(),
             ),
             "conflict" => self.conflict(cause),
             _ => (

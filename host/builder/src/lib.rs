@@ -22,6 +22,7 @@ mod error;
 pub mod pg_binaries;
 mod progress;
 mod project;
+mod pyproject;
 mod requirements;
 mod target;
 mod toolchain;

@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use crate::BuildError;
 use crate::cache::KeyMaker;
+use crate::pyproject::PyProject;
 
 const DEEPEST_INCLUDE: usize = 8;
 
@@ -33,23 +32,10 @@ pub(crate) struct Imports {
     pub(crate) pydantic: bool,
 }
 
-#[derive(Deserialize)]
-struct PyProject {
-    project: Option<ProjectTable>,
-}
-
-#[derive(Deserialize)]
-struct ProjectTable {
-    #[serde(default)]
-    dependencies: Vec<String>,
-    #[serde(default)]
-    dynamic: Vec<String>,
-}
-
 impl Requirements {
     /// Reads the project's own words, and adds what the SDK itself needs for what the sources import.
-    pub(crate) fn of(folder: &Path, imports: Imports) -> Result<Self, BuildError> {
-        let mut found = match Self::declared(folder)? {
+    pub(crate) fn of(folder: &Path, pyproject: &PyProject, imports: Imports) -> Result<Self, BuildError> {
+        let mut found = match Self::declared(folder, pyproject)? {
             Some(declared) => declared,
             None => Self::imported(imports),
         };
@@ -59,8 +45,8 @@ impl Requirements {
         Ok(found)
     }
 
-    fn declared(folder: &Path) -> Result<Option<Self>, BuildError> {
-        if let Some(lines) = pyproject(&folder.join("pyproject.toml"))? {
+    fn declared(folder: &Path, pyproject: &PyProject) -> Result<Option<Self>, BuildError> {
+        if let Some(lines) = pyproject.dependencies.clone() {
             return Ok(Some(Self { lines, ..Self::default() }));
         }
         let path = folder.join("requirements.txt");
@@ -90,20 +76,6 @@ impl Requirements {
     pub(crate) fn add_to(&self, key: &mut KeyMaker) {
         self.lines.iter().chain(&self.texts).for_each(|text| key.add(text));
     }
-}
-
-/// `[project] dependencies`; none where the file does not say.
-fn pyproject(path: &Path) -> Result<Option<Vec<String>>, BuildError> {
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let text = fs::read_to_string(path).map_err(BuildError::io("read", path))?;
-    let parsed: PyProject = toml::from_str(&text).map_err(|error| BuildError::Project {
-        path: path.to_owned(),
-        reason: format!("not a valid pyproject.toml: {}", error.to_string().trim_end()),
-    })?;
-    let table = parsed.project.filter(|project| !project.dynamic.iter().any(|field| field == "dependencies"));
-    Ok(table.map(|project| project.dependencies))
 }
 
 /// The text of a requirements file and of those it names by `-r` and `-c`: what pip will read.
@@ -145,6 +117,10 @@ mod tests {
         folder
     }
 
+    fn of(folder: &tempfile::TempDir, imports: Imports) -> Result<Requirements, BuildError> {
+        Requirements::of(folder.path(), &PyProject::read(folder.path()).unwrap(), imports)
+    }
+
     fn key(requirements: &Requirements) -> String {
         let mut key = KeyMaker::default();
         requirements.add_to(&mut key);
@@ -155,7 +131,7 @@ mod tests {
     fn pyproject_comes_before_requirements_txt() {
         let text = "[project]\nname = 'x'\nversion = '1'\ndependencies = ['fastapi>=0.100', 'httpx; extra == \"a\"']\n";
         let folder = project(&[("pyproject.toml", text), ("requirements.txt", "numpy")]);
-        let found = Requirements::of(folder.path(), Imports::default()).unwrap();
+        let found = of(&folder, Imports::default()).unwrap();
         assert_eq!(found.lines, ["fastapi>=0.100", "httpx; extra == \"a\""]);
         assert_eq!(found.file, None);
     }
@@ -164,36 +140,29 @@ mod tests {
     fn a_pyproject_without_dependencies_of_its_own_leaves_it_to_requirements_txt() {
         for text in ["[tool.ruff]\n", "[project]\nname = 'x'\ndynamic = ['version', 'dependencies']\n"] {
             let folder = project(&[("pyproject.toml", text), ("requirements.txt", "httpx")]);
-            let found = Requirements::of(folder.path(), Imports::default()).unwrap();
+            let found = of(&folder, Imports::default()).unwrap();
             assert_eq!(found.file, Some(folder.path().join("requirements.txt")), "{text}");
         }
         let folder = project(&[("pyproject.toml", "[project]\nname = 'x'\n"), ("requirements.txt", "httpx")]);
-        assert!(Requirements::of(folder.path(), Imports::default()).unwrap().is_empty(), "it says: none");
-    }
-
-    #[test]
-    fn a_malformed_pyproject_names_the_file() {
-        let folder = project(&[("pyproject.toml", "[project\n")]);
-        let error = Requirements::of(folder.path(), Imports::default()).unwrap_err().to_string();
-        assert!(error.contains("pyproject.toml: not a valid"), "{error}");
+        assert!(of(&folder, Imports::default()).unwrap().is_empty(), "it says: none");
     }
 
     #[test]
     fn an_included_file_counts() {
         let main = "-r base.txt  # comment\n--constraint=pins.txt\nhttpx==1 # x\n";
         let folder = project(&[("requirements.txt", main), ("base.txt", "a"), ("pins.txt", "b")]);
-        let before = key(&Requirements::of(folder.path(), Imports::default()).unwrap());
+        let before = key(&of(&folder, Imports::default()).unwrap());
         fs::write(folder.path().join("pins.txt"), "c").unwrap();
-        assert_ne!(before, key(&Requirements::of(folder.path(), Imports::default()).unwrap()));
+        assert_ne!(before, key(&of(&folder, Imports::default()).unwrap()));
     }
 
     #[test]
     fn a_missing_or_endless_include_is_an_error_that_names_it() {
         let folder = project(&[("requirements.txt", "-r gone.txt")]);
-        let error = Requirements::of(folder.path(), Imports::default()).unwrap_err().to_string();
+        let error = of(&folder, Imports::default()).unwrap_err().to_string();
         assert!(error.contains("gone.txt"), "{error}");
         let folder = project(&[("requirements.txt", "-r requirements.txt")]);
-        let error = Requirements::of(folder.path(), Imports::default()).unwrap_err().to_string();
+        let error = of(&folder, Imports::default()).unwrap_err().to_string();
         assert!(error.contains("more than 8 files deep"), "{error}");
     }
 
@@ -212,9 +181,9 @@ mod tests {
     fn sources_speak_where_nothing_is_declared() {
         let folder = project(&[]);
         let imports = Imports { starlette: true, ..Imports::default() };
-        assert_eq!(Requirements::of(folder.path(), imports).unwrap().lines, ["starlette"]);
+        assert_eq!(of(&folder, imports).unwrap().lines, ["starlette"]);
         let imports = Imports { fasterapi: true, ..Imports::default() };
-        assert_eq!(Requirements::of(folder.path(), imports).unwrap().lines, ["fastapi"]);
-        assert!(Requirements::of(folder.path(), Imports::default()).unwrap().is_empty());
+        assert_eq!(of(&folder, imports).unwrap().lines, ["fastapi"]);
+        assert!(of(&folder, Imports::default()).unwrap().is_empty());
     }
 }

@@ -63,6 +63,23 @@ fn a_version_that_nobody_published_is_refused_by_name() {
 }
 
 #[test]
+fn a_path_or_a_repository_is_refused() {
+    for line in ["-e .\n", "./lib\n", "thing @ git+https://git.invalid/thing\n"] {
+        let pyproject = "[build-system]\nrequires = []\nbuild-backend = 'gone'\n";
+        let lib = ("lib/pyproject.toml", "[project]\nname = 'lib'\nversion = '1'\n");
+        let files = [("main.py", APP), ("requirements.txt", line), ("pyproject.toml", pyproject), lib];
+        let text = Project::of(&files).refusal("main:app");
+        assert!(text.contains("is not a wheel from a package index"), "{line}: {text}");
+    }
+}
+
+#[test]
+fn a_line_that_is_no_requirement_is_shown() {
+    let text = refusal_of("fastapi=>1\n");
+    assert!(text.starts_with("`fastapi=>1` is not a requirement that pip can read"), "{text}");
+}
+
+#[test]
 fn markers_are_evaluated_for_the_guest() {
     // On the machine that builds, both would be asked for the other way round.
     let only_here = "numpy; sys_platform == 'linux' or platform_machine == 'x86_64'\n";
