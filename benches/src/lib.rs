@@ -1,1 +1,11 @@
-//! fasterapi-benches
+//! Measuring fasterapi-host: side by side with its peers under load, and part by part.
+//!
+//! [`load`] (`cargo xtask bench load`) runs one app file under several servers, one core for the server and one for
+//! the load. `benches/micro.rs` (`cargo xtask bench micro`) times single operations with Criterion. Both write their
+//! tables into `benches/RESULTS.md`, between markers, when asked to. Nothing here asserts a time.
+
+pub mod apps;
+pub mod load;
+pub mod machine;
+pub mod process;
+pub mod results;

@@ -1,0 +1,152 @@
+//! Components and instances, without any socket: the image, the cold start, the warm call.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use bytes::Bytes;
+use criterion::Bencher;
+use fasterapi_benches::apps;
+use fasterapi_capabilities::postgres::PostgresGrants;
+use fasterapi_core::TenantId;
+use fasterapi_postgres::Databases;
+use fasterapi_runtime::{Call, Engine, Grants, ImageCache, Instance, InstanceLimits, RequestHead, Template};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use tokio::runtime::Runtime;
+
+use crate::suite::Suite;
+
+/// A request for the app.
+struct Request {
+    name: &'static str,
+    method: &'static str,
+    path: &'static str,
+    body: &'static str,
+}
+
+const ITEM: &str = r#"{"name":"teapot","price":12.5,"tags":["kitchen","tea"],"description":"short and stout"}"#;
+
+const REQUESTS: [Request; 3] = [
+    Request { name: "warm call, ASGI lane, `def`", method: "GET", path: "/", body: "" },
+    Request { name: "warm call, ASGI lane, `async def`", method: "GET", path: "/a", body: "" },
+    Request { name: "warm call, ASGI lane, model in, model out", method: "POST", path: "/items", body: ITEM },
+];
+
+const HELLO: Request = Request { name: "warm call, guest that does nothing", method: "GET", path: "/", body: "" };
+
+pub fn run(suite: &mut Suite) -> Result<()> {
+    let engine = Engine::new()?;
+    let images = ImageCache::open(&apps::cache_folder()?.join("images"))?;
+    let app = std::fs::read(apps::component("plain")?)?;
+    images.load(&engine, &app, || println!("    compiling"))?;
+    suite.time("image load", |bencher, _| {
+        bencher.iter(|| images.load(&engine, &app, || unreachable!("it was compiled before")).is_ok());
+    });
+    let template = template(suite, &engine, &images, &app)?;
+    suite.time("cold start, instantiation alone", |bencher, runtime| {
+        without_drop(bencher, || runtime.block_on(template.instantiate()).is_ok());
+    });
+    suite.time("cold start, with the app's start-up", |bencher, runtime| {
+        cold(bencher, runtime, &template, false);
+    });
+    suite.time("cold start, with the app's start-up and its first answer", |bencher, runtime| {
+        cold(bencher, runtime, &template, true);
+    });
+    let empty = self::template(suite, &engine, &images, &std::fs::read(apps::empty_guest()?)?)?;
+    warm(suite, &empty, &HELLO)?;
+    REQUESTS.iter().try_for_each(|request| warm(suite, &template, request))
+}
+
+/// A component, ready to make instances of.
+pub fn template(suite: &Suite, engine: &Engine, images: &ImageCache, component: &[u8]) -> Result<Template> {
+    let _inside = suite.runtime.enter();
+    let component = images.load(engine, component, || println!("    compiling"))?;
+    let databases = Arc::new(Databases::builder().build());
+    let postgres = Arc::new(PostgresGrants { databases, tenant: TenantId::default() });
+    let grants = Grants { app: "bench".into(), environment: Vec::new(), postgres };
+    Ok(Template::new(engine, &component, grants, InstanceLimits::default())?)
+}
+
+/// An instance that has started.
+pub async fn instance(template: &Template) -> Result<Instance> {
+    let mut instance = template.instantiate().await?;
+    instance.start().await?;
+    Ok(instance)
+}
+
+/// Has `instance` answer a plain request.
+pub async fn hello(instance: &mut Instance) -> Result<()> {
+    ask(instance, &HELLO).await
+}
+
+fn cold(bencher: &mut Bencher<'_>, runtime: &Runtime, template: &Template, answer: bool) {
+    let made = || {
+        runtime.block_on(async {
+            let mut instance = instance(template).await?;
+            if answer {
+                hello(&mut instance).await?;
+            }
+            anyhow::Ok(instance)
+        })
+    };
+    without_drop(bencher, made);
+}
+
+/// Times the making alone: instances end outside the clock.
+fn without_drop<T>(bencher: &mut Bencher<'_>, mut make: impl FnMut() -> T) {
+    bencher.iter_custom(|count| {
+        let mut spent = Duration::ZERO;
+        for _ in 0..count {
+            let started = Instant::now();
+            let made = make();
+            spent += started.elapsed();
+            drop(made);
+        }
+        spent
+    });
+}
+
+fn warm(suite: &mut Suite, template: &Template, request: &Request) -> Result<()> {
+    if !suite.wants(request.name) {
+        return Ok(());
+    }
+    let mut instance = suite.runtime.block_on(instance(template))?;
+    suite.runtime.block_on(ask(&mut instance, request))?;
+    suite.time(request.name, |bencher, runtime| {
+        bencher.iter(|| runtime.block_on(ask(&mut instance, request)).is_ok());
+    });
+    // Had one of them failed, the instance would refuse now.
+    suite.runtime.block_on(ask(&mut instance, request))
+}
+
+async fn ask(instance: &mut Instance, request: &Request) -> Result<()> {
+    let (exchange, head) = tokio::sync::oneshot::channel();
+    let body = Bytes::from_static(request.body.as_bytes());
+    let call = Call { number: instance.served(), head: pack(request), body, more: None };
+    instance.invoke(call, exchange).await?;
+    let reply = head.await??;
+    ensure!(reply.status == 200, "{} answered {}", request.path, reply.status);
+    Ok(())
+}
+
+/// The head that a browser's request would have, more or less.
+fn pack(request: &Request) -> String {
+    let mut headers = HeaderMap::new();
+    let texts = [("host", "127.0.0.1:8000"), ("user-agent", "bench"), ("accept", "*/*"), ("content-type", "application/json")];
+    headers.extend(texts.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))));
+    headers.insert(header::CONTENT_LENGTH, request.body.len().into());
+    let local = SocketAddr::from(([127, 0, 0, 1], 8000));
+    let head = RequestHead {
+        method: request.method,
+        path: request.path,
+        query: "",
+        scheme: "http",
+        version: "1.1",
+        client: local,
+        server: local,
+        headers: &headers,
+        authority: None,
+    };
+    head.pack()
+}

@@ -1,0 +1,52 @@
+//! The command line of the load benchmark.
+
+use std::time::Duration;
+
+use clap::Parser;
+
+use super::scenario::{self, App, Scenario};
+use super::server::Kind;
+
+/// Runs one app under this host and its peers, and compares them.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "cargo xtask bench load")]
+pub struct Options {
+    /// How long a round lasts, in seconds
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub seconds: u64,
+    /// Rounds of each server; the table has their medians
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=50))]
+    pub rounds: u64,
+    /// Connections, each with one request at a time
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub connections: u64,
+    /// Only these servers
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Kind>,
+    /// Only the scenarios whose names contain this
+    #[arg(long, default_value = "")]
+    scenario: String,
+    /// Write the tables into benches/RESULTS.md
+    #[arg(long)]
+    pub write_results: bool,
+}
+
+impl Options {
+    pub(super) fn kinds(&self) -> Vec<Kind> {
+        if self.only.is_empty() { Kind::ALL.to_vec() } else { self.only.clone() }
+    }
+
+    pub(super) fn apps(&self) -> Vec<App> {
+        App::ALL.into_iter().filter(|app| !self.scenarios(*app).is_empty()).collect()
+    }
+
+    pub(super) fn scenarios(&self, app: App) -> Vec<Scenario> {
+        let mut scenarios = scenario::all();
+        scenarios.retain(|scenario| scenario.app == app && scenario.name.contains(&self.scenario));
+        scenarios
+    }
+
+    pub(super) const fn round(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}

@@ -1,0 +1,77 @@
+//! The load generator: wrk, on a core of its own. Chosen because it is small and in Debian, its loop is closed (a
+//! connection sends its next request when it has the last answer), and it spends some 5 us of its core on a request.
+
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+
+use super::scenario::Scenario;
+use crate::{apps, process};
+
+/// The core that the load comes from.
+pub const CORE: usize = 1;
+
+/// What `load.lua` prints.
+#[derive(Deserialize)]
+struct Printed {
+    requests: u64,
+    duration_us: u64,
+    p50_us: u64,
+    p99_us: u64,
+    errors: u64,
+}
+
+/// What one run measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    pub requests: f64,
+    pub per_second: f64,
+    /// Milliseconds.
+    pub p50: f64,
+    pub p99: f64,
+    /// How busy the generator's core was with it: near 1, the generator is what is measured.
+    pub generator: f64,
+}
+
+/// Whether wrk is there.
+pub fn find() -> Result<()> {
+    let found = Command::new("wrk").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    found.map(drop).context("wrk is not there\nhint: apt-get install wrk")
+}
+
+/// Sends `scenario` to `addr` for `time` over `connections`.
+pub fn run(addr: SocketAddr, scenario: &Scenario, connections: u64, time: Duration) -> Result<Load> {
+    let (started, before) = (Instant::now(), process::waited_children()?);
+    let output = command(addr, scenario, connections, time).output().context("cannot run wrk")?;
+    let busy = process::waited_children()? - before;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "wrk failed: {}\n{text}", output.status);
+    let line = text.lines().find(|line| line.starts_with('{')).with_context(|| format!("wrk printed\n{text}"))?;
+    let printed: Printed = serde_json::from_str(line)?;
+    if printed.errors > 0 || printed.requests == 0 {
+        bail!("{}: {} errors in {} requests", scenario.name, printed.errors, printed.requests);
+    }
+    Ok(Load {
+        requests: printed.requests as f64,
+        per_second: printed.requests as f64 / (printed.duration_us as f64 / 1e6),
+        p50: printed.p50_us as f64 / 1e3,
+        p99: printed.p99_us as f64 / 1e3,
+        generator: busy / started.elapsed().as_secs_f64(),
+    })
+}
+
+fn command(addr: SocketAddr, scenario: &Scenario, connections: u64, time: Duration) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["-c", &CORE.to_string(), "wrk", "--threads", "1", "--timeout", "10s"]);
+    command.args(["--connections", &connections.to_string(), "--duration", &format!("{}s", time.as_secs())]);
+    command.arg("--script").arg(apps::crate_folder().join("load.lua"));
+    command.arg(format!("http://{addr}{}", scenario.path)).args(["--", scenario.method, scenario.body]);
+    for (name, value) in scenario.headers {
+        command.args([name, value]);
+    }
+    command.stdin(Stdio::null()).stderr(Stdio::inherit());
+    command
+}
