@@ -141,7 +141,10 @@ impl<G: Gateway> Serving<G> {
         let mut draining = false;
         std::future::poll_fn(|cx| {
             match self.watch.look(cx) {
-                Stage::Forced => return Poll::Ready(self.count_cut()),
+                Stage::Forced => {
+                    self.count_cut();
+                    return Poll::Ready(());
+                }
                 Stage::Draining if !draining => {
                     draining = true;
                     drain(http.as_mut());
@@ -150,7 +153,8 @@ impl<G: Gateway> Serving<G> {
             }
             loop {
                 if let Poll::Ready(result) = http.as_mut().poll(cx) {
-                    return Poll::Ready(log_end(result));
+                    log_end(result);
+                    return Poll::Ready(());
                 }
                 match idle.poll(cx, &self.connection, &mut deadline) {
                     Poll::Pending => return Poll::Pending,

@@ -15,8 +15,8 @@ pub struct Limits {
     pub header_count: u16,
     /// Bytes of a request target. Over it: 414. More than 65,534 cannot be had.
     pub uri_bytes: u16,
-    /// From the first byte of an HTTP/1 request to the end of its head; also from the connection's start to
-    /// its first 24 bytes where they look like an HTTP/2 preface. Over it: 408 and a close.
+    /// From the first byte of an HTTP/1 request to the end of its head. Over it: 408 and a close. On a new
+    /// connection, bytes that begin like HTTP/2's preface have this long again to become one.
     pub header_read: Duration,
     /// Bytes of a request's body. Over it: 413, at once where `Content-Length` says so, else as soon as the
     /// gateway has read that far and no response was started.

@@ -95,27 +95,28 @@ impl Fields {
         for header in headers {
             // By length first: most names are none of these.
             match header.name.len() {
-                4 if header.name.eq_ignore_ascii_case("host") => {
-                    fields.hosts += 1;
-                    if !valid_host(header.value) {
-                        return Err(Refusal::BAD_HOST);
-                    }
-                }
-                14 if header.name.eq_ignore_ascii_case("content-length") => {
-                    if fields.length.replace(content_length(header.value)?).is_some() {
-                        return Err(Refusal::BAD_LENGTH);
-                    }
-                }
-                17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
-                    if fields.chunked || !header.value.eq_ignore_ascii_case(b"chunked") {
-                        return Err(Refusal::BAD_CODING);
-                    }
-                    fields.chunked = true;
-                }
+                4 if header.name.eq_ignore_ascii_case("host") => fields.host(header.value)?,
+                14 if header.name.eq_ignore_ascii_case("content-length") => fields.length(header.value)?,
+                17 if header.name.eq_ignore_ascii_case("transfer-encoding") => fields.coding(header.value)?,
                 _ => {}
             }
         }
         Ok(fields)
+    }
+
+    fn host(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        self.hosts += 1;
+        if valid_host(value) { Ok(()) } else { Err(Refusal::BAD_HOST) }
+    }
+
+    fn length(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        let repeated = self.length.replace(content_length(value)?).is_some();
+        if repeated { Err(Refusal::BAD_LENGTH) } else { Ok(()) }
+    }
+
+    fn coding(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        let repeated = std::mem::replace(&mut self.chunked, true);
+        if repeated || !value.eq_ignore_ascii_case(b"chunked") { Err(Refusal::BAD_CODING) } else { Ok(()) }
     }
 
     fn framing(self, http11: bool) -> Result<BodyFraming, Refusal> {

@@ -2,9 +2,10 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use fasterapi_edge::{BodyError, EdgeConfig, Limits};
+use fasterapi_edge::{BodyError, Limits};
 use http_body_util::BodyExt;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
@@ -118,8 +119,13 @@ async fn a_413_reaches_a_client_that_goes_on_sending() {
     let server = serve(limited(Limits { body_bytes: 1000, ..Limits::default() }), echo);
     let mut wire = Wire::connect(&server).await;
     wire.send("POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 3000000\r\n\r\n").await;
-    wire.send(vec![b'x'; 3_000_000]).await;
     wire.answer().await.is_problem(413);
+    // Closed at once, the connection would be reset by the first of these, and on many systems the answer lost
+    // with it.
+    for _ in 0..20 {
+        wire.send(vec![b'x'; 1000]).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }
 
 #[tokio::test]
@@ -195,11 +201,4 @@ async fn keep_alive() {
     assert_eq!(wire.get("/").await.status, 200);
     wire.closes().await;
     silent.closes().await;
-}
-
-#[tokio::test]
-async fn defaults_are_the_documented_ones() {
-    let config = EdgeConfig::default();
-    assert_eq!(config.limits.max_connections.get(), 10_000);
-    assert!(config.protocols.h2);
 }
