@@ -6,7 +6,10 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, atomic::{AtomicU64, Ordering}},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -102,7 +105,8 @@ fn printable(line: &[u8]) -> String {
     if !text.chars().any(|c| c.is_control() && c != '\t') {
         return text.to_owned();
     }
-    let escape = |c: char| if c.is_control() && c != '\t' { c.escape_default().collect() } else { c.to_string() };
+    let escape =
+        |c: char| if c.is_control() && c != '\t' { c.escape_default().collect() } else { c.to_string() };
     text.chars().map(escape).collect::<String>()
 }
 

@@ -3,7 +3,10 @@
 //! The pools, the protocol and all waiting are the postgres crate's; here its calls are lent to a guest, and its
 //! errors become the guest's. A call that the host drops (a cancelled request, a dead instance) cancels its statement;
 //! a transaction that goes with its instance is rolled back.
-#![allow(clippy::result_large_err, reason = "the guest's error is a record of many optional fields, and rare")]
+#![allow(
+    clippy::result_large_err,
+    reason = "the guest's error is a record of many optional fields, and rare"
+)]
 
 use std::sync::Arc;
 
@@ -91,7 +94,11 @@ impl client::Host for PostgresCtxView<'_> {
         Ok(block.map_err(refusal))
     }
 
-    async fn begin(&mut self, database: String, options: types::TransactionOptions) -> Answer<Resource<Handle>> {
+    async fn begin(
+        &mut self,
+        database: String,
+        options: types::TransactionOptions,
+    ) -> Answer<Resource<Handle>> {
         if self.ctx.open >= MAX_TRANSACTIONS {
             let message = format!("more than {MAX_TRANSACTIONS} transactions are open in this instance");
             return Ok(Err(own_error(ErrorKind::Usage, message)));
@@ -120,7 +127,12 @@ impl PostgresCtxView<'_> {
 }
 
 impl client::HostTransaction for PostgresCtxView<'_> {
-    async fn query(&mut self, this: Resource<Handle>, statement: String, parameters: String) -> Answer<Vec<u8>> {
+    async fn query(
+        &mut self,
+        this: Resource<Handle>,
+        statement: String,
+        parameters: String,
+    ) -> Answer<Vec<u8>> {
         let parameters = match bytes_of(parameters) {
             Ok(parameters) => parameters,
             Err(error) => return Ok(Err(error)),

@@ -182,7 +182,8 @@ fn environment(text: &str) -> Result<(String, String), String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| format!("{error}; write `30s`, `500ms`, `5m`"))?;
+    let time =
+        humantime::parse_duration(text).map_err(|error| format!("{error}; write `30s`, `500ms`, `5m`"))?;
     if time.is_zero() { Err("it is zero".into()) } else { Ok(time) }
 }
 

@@ -74,7 +74,9 @@ impl Databases {
     /// When it does not. The message is for the operator: it names the server's address, never a password.
     pub async fn open(choice: DatabaseChoice) -> Result<Self, Failure> {
         let (config, server) = match choice {
-            DatabaseChoice::None => return Ok(Self { registry: Arc::new(Registry::builder().build()), server: None }),
+            DatabaseChoice::None => {
+                return Ok(Self { registry: Arc::new(Registry::builder().build()), server: None });
+            }
             DatabaseChoice::Url(url) => (DatabaseConfig::from_url(&url).map_err(Failure::input)?, None),
             DatabaseChoice::Embedded => {
                 let server = embedded(DataFolder::default()).await?;
@@ -112,7 +114,10 @@ pub(crate) struct DataFolder(pub(crate) PathBuf);
 impl Default for DataFolder {
     fn default() -> Self {
         let named = std::env::var_os("FASTERAPI_PG_DATA").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let users = || directories::ProjectDirs::from("", "", "fasterapi-host").map(|dirs| dirs.data_local_dir().join("postgres"));
+        let users = || {
+            directories::ProjectDirs::from("", "", "fasterapi-host")
+                .map(|dirs| dirs.data_local_dir().join("postgres"))
+        };
         Self(named.or_else(users).unwrap_or_else(|| std::env::temp_dir().join("fasterapi-host-postgres")))
     }
 }
@@ -131,7 +136,8 @@ fn start(folder: DataFolder) -> Result<EmbeddedServer, Failure> {
     match EmbeddedServer::start(&config) {
         Err(EmbeddedError::NotFound { .. }) => {
             let cache = Cache::open().map_err(Failure::other)?;
-            config.extra_bin_dirs = vec![pg_binaries::ensure(&cache, &output::progress).map_err(Failure::other)?];
+            config.extra_bin_dirs =
+                vec![pg_binaries::ensure(&cache, &output::progress).map_err(Failure::other)?];
             EmbeddedServer::start(&config).map_err(Failure::input)
         }
         started => started.map_err(Failure::input),

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use args::ServeArgs;
-pub use database::{Databases, DatabaseChoice};
+pub use database::{DatabaseChoice, Databases};
 pub use exit::Failure;
 pub use server::{Server, ServerConfig};
 

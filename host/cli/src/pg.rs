@@ -12,7 +12,8 @@ use crate::{
 };
 
 pub(crate) fn run(args: &PgArgs) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::other)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::other)?;
     match &args.command {
         PgCommand::Url => runtime.block_on(url()),
         PgCommand::Psql { args } => {

@@ -22,9 +22,12 @@ pub(crate) fn run(args: &RoutesArgs) -> Result<(), Failure> {
 
 fn read(path: &Path) -> Result<Manifest, Failure> {
     let at = path.display();
-    let component = std::fs::read(path).map_err(|error| Failure::input(format!("cannot read {at}: {error}")))?;
+    let component =
+        std::fs::read(path).map_err(|error| Failure::input(format!("cannot read {at}: {error}")))?;
     let manifest = manifest::read(&component).map_err(|error| Failure::input(format!("{at}: {error}")))?;
-    manifest.ok_or_else(|| Failure::input(format!("{at} has no manifest\nhint: make it with `fasterapi-host build`")))
+    manifest.ok_or_else(|| {
+        Failure::input(format!("{at} has no manifest\nhint: make it with `fasterapi-host build`"))
+    })
 }
 
 fn table(manifest: &Manifest) {

@@ -30,7 +30,8 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let mut ends = Ends::listen()?;
     let component = args.component.display().to_string();
     let config = ServerConfig::from(args);
-    let starting = Server::start(config, || tracing::info!("compiling {component}: this takes seconds, once"));
+    let starting =
+        Server::start(config, || tracing::info!("compiling {component}: this takes seconds, once"));
     let server = tokio::select! {
         started = starting => started?,
         () = ends.next() => return Ok(()),

@@ -12,7 +12,11 @@ use fasterapi_edge::{Compression, DrainReport, Edge, EdgeConfig, Listener, Shutd
 use fasterapi_platform::{AppOptions, Platform, Revision};
 use fasterapi_runtime::{Engine, Grants, ImageCache, InstanceLimits, PoolLimits};
 
-use crate::{args::CompressionChoice, database::{DatabaseChoice, Databases}, exit::Failure};
+use crate::{
+    args::CompressionChoice,
+    database::{DatabaseChoice, Databases},
+    exit::Failure,
+};
 
 /// What a server is made of.
 #[derive(Clone, Debug)]
@@ -73,7 +77,8 @@ impl Server {
     pub async fn start(config: ServerConfig, compiling: impl FnOnce()) -> Result<Self, Failure> {
         let component = read(&config.component)?;
         let at = config.component.display();
-        let manifest = manifest::read(&component).map_err(|error| Failure::input(format!("{at}: {error}")))?;
+        let manifest =
+            manifest::read(&component).map_err(|error| Failure::input(format!("{at}: {error}")))?;
         let said = AppSays::of(manifest.as_ref());
         let (addr, edge) = edge(&config, &said);
         let listener = listen(addr)?;
@@ -82,7 +87,10 @@ impl Server {
         let grants = Grants {
             app: name(&config.component).into(),
             environment: config.environment,
-            postgres: Arc::new(PostgresGrants { databases: databases.registry(), tenant: TenantId::default() }),
+            postgres: Arc::new(PostgresGrants {
+                databases: databases.registry(),
+                tenant: TenantId::default(),
+            }),
         };
         let options =
             AppOptions { grants, instance: config.instance, pool: config.pool, max_reuse: config.max_reuse };

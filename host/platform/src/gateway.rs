@@ -13,7 +13,12 @@ use http::{Request, Response, Version, request::Parts};
 use http_body::Body;
 use http_body_util::BodyExt;
 
-use crate::{drive, refusal::Refusal, respond::respond, revision::{PoolKey, Revision}};
+use crate::{
+    drive,
+    refusal::Refusal,
+    respond::respond,
+    revision::{PoolKey, Revision},
+};
 
 /// A body of at most this many bytes is read whole before an instance is asked for: a slow client then holds no
 /// instance.

@@ -69,7 +69,9 @@ impl Refusal {
     /// Says in the log what the client is not told.
     pub(crate) fn log(&self, number: u64, route: &str) {
         match self {
-            Self::Invoke(InvokeError::Abandoned) | Self::Body => tracing::debug!(request = number, route, "{self}"),
+            Self::Invoke(InvokeError::Abandoned) | Self::Body => {
+                tracing::debug!(request = number, route, "{self}")
+            }
             Self::Checkout(CheckoutError::Saturated | CheckoutError::Closed) => {
                 tracing::warn!(request = number, route, "refused: {self}");
             }

@@ -145,5 +145,9 @@ fn patterns(manifest: &Manifest) -> impl Iterator<Item = RoutePattern<'_>> {
         _ => RouteKind::Opaque,
     };
     let routes = manifest.routes.iter();
-    routes.map(move |route| RoutePattern { pattern: &route.path, methods: &route.methods, kind: kind(route.kind) })
+    routes.map(move |route| RoutePattern {
+        pattern: &route.path,
+        methods: &route.methods,
+        kind: kind(route.kind),
+    })
 }

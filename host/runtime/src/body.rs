@@ -197,7 +197,8 @@ impl GuestBody {
         let (taken, outcome) = oneshot::channel();
         let whole = Arc::new(AtomicBool::new(false));
         let frames = Frames::default();
-        let consumer = Consumer { parts: PollSender::new(sender), frames, whole: Arc::clone(&whole), progress };
+        let consumer =
+            Consumer { parts: PollSender::new(sender), frames, whole: Arc::clone(&whole), progress };
         (Self { parts, whole, taken: Some(taken) }, consumer, outcome)
     }
 
@@ -213,7 +214,10 @@ impl Body for GuestBody {
     type Data = Bytes;
     type Error = Torn;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Torn>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Torn>>> {
         let part = ready!(self.parts.poll_recv(cx));
         Poll::Ready(part.map_or_else(|| self.end(), |part| Some(Ok(Frame::data(part)))))
     }

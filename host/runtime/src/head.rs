@@ -150,7 +150,9 @@ mod tests {
 
     #[test]
     fn a_hostile_head_is_refused() {
-        for head in ["", "x", "99", "100", "600", "200\0name", "200\0a b\0c", "200\0a\0b\nc: d", "200\0a\0\u{1f4a9}"] {
+        for head in
+            ["", "x", "99", "100", "600", "200\0name", "200\0a b\0c", "200\0a\0b\nc: d", "200\0a\0\u{1f4a9}"]
+        {
             assert!(unpacked(head).is_err(), "{head:?}");
         }
         assert!(unpacked(&format!("200{}", "\0a\0b".repeat(257))).is_err());
@@ -173,7 +175,8 @@ mod tests {
             headers: &headers,
             authority: Some("example.org"),
         };
-        let packed = "GET\0/%20\0q=1\0http\x002\x00127.0.0.1\x0080\x00127.0.0.1\x0080\0host\0example.org\0x\0\u{ff}";
+        let packed =
+            "GET\0/%20\0q=1\0http\x002\x00127.0.0.1\x0080\x00127.0.0.1\x0080\0host\0example.org\0x\0\u{ff}";
         assert_eq!(head.pack(), packed);
     }
 }

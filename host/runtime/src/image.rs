@@ -56,7 +56,12 @@ impl ImageCache {
     ///
     /// # Errors
     /// When `component` is no valid component, or the folder cannot be written.
-    pub fn load(&self, engine: &Engine, component: &[u8], compiling: impl FnOnce()) -> Result<Component, LoadError> {
+    pub fn load(
+        &self,
+        engine: &Engine,
+        component: &[u8],
+        compiling: impl FnOnce(),
+    ) -> Result<Component, LoadError> {
         check_kind(component)?;
         let path = self.path(engine, component);
         if let Some(image) = load_image(engine, &path) {
@@ -103,7 +108,11 @@ fn load_image(engine: &Engine, path: &Path) -> Option<Component> {
     // to the component and to this engine's configuration.
     #[allow(unsafe_code, reason = "loading native code has no safe form")]
     let image = unsafe { Component::deserialize_file(engine.wasmtime(), path) };
-    image.inspect_err(|error| tracing::warn!(path = %path.display(), "image does not load, compiling anew: {error:#}")).ok()
+    image
+        .inspect_err(
+            |error| tracing::warn!(path = %path.display(), "image does not load, compiling anew: {error:#}"),
+        )
+        .ok()
 }
 
 /// The gist of a wasmtime error, without its chain and its backtrace.

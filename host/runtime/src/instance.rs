@@ -49,11 +49,12 @@ impl Instance {
         let limit = self.limits.startup;
         let (store, guest) = (&mut self.store, &self.guest);
         let started = async {
-            store.run_concurrent(async |accessor| {
-                let started = guest.fasterapi_app_lifecycle().call_startup(accessor).await?;
-                wasmtime::error::Ok(started)
-            })
-            .await?
+            store
+                .run_concurrent(async |accessor| {
+                    let started = guest.fasterapi_app_lifecycle().call_startup(accessor).await?;
+                    wasmtime::error::Ok(started)
+                })
+                .await?
         };
         match tokio::time::timeout(limit, started).await {
             Err(_) => Err(MakeError::StartupTimeout(limit)),
@@ -67,7 +68,11 @@ impl Instance {
     pub async fn stop(mut self) {
         let (store, guest) = (&mut self.store, &self.guest);
         let stopped = async {
-            store.run_concurrent(async |accessor| guest.fasterapi_app_lifecycle().call_shutdown(accessor).await).await?
+            store
+                .run_concurrent(async |accessor| {
+                    guest.fasterapi_app_lifecycle().call_shutdown(accessor).await
+                })
+                .await?
         };
         match tokio::time::timeout(self.limits.startup, stopped).await {
             Ok(Ok(Ok(()))) => {}
@@ -109,7 +114,9 @@ impl Instance {
             let conversation = Conversation { number: self.served, guest: &self.guest, progress: &progress };
             let store = &mut self.store;
             let run = async {
-                store.run_concurrent(async |accessor| conversation.hold(accessor, call, &mut exchange).await).await?
+                store
+                    .run_concurrent(async |accessor| conversation.hold(accessor, call, &mut exchange).await)
+                    .await?
             };
             guard(run, Arc::clone(&progress), &self.limits).await
         };
@@ -133,7 +140,12 @@ struct Conversation<'a> {
 type Talk<T> = wasmtime::Result<T>;
 
 impl Conversation<'_> {
-    async fn hold(&self, accessor: &Accessor<GuestState>, call: Call, exchange: &mut Option<Exchange>) -> Talk<()> {
+    async fn hold(
+        &self,
+        accessor: &Accessor<GuestState>,
+        call: Call,
+        exchange: &mut Option<Exchange>,
+    ) -> Talk<()> {
         let (more, watch) = self.feed(accessor, call.more)?;
         let http = self.guest.fasterapi_app_http();
         let answer = http.call_handle(accessor, self.number, call.head, call.body.into(), more);
@@ -243,7 +255,11 @@ impl Conversation<'_> {
                 (Ok(Reply { rest: Some(body), ..reply }), Some(taken))
             }
         };
-        if taken.is_some() { self.progress.streaming() } else { self.progress.responded() }
+        if taken.is_some() {
+            self.progress.streaming()
+        } else {
+            self.progress.responded()
+        }
         let _ = exchange.send(reply);
         Ok(taken)
     }

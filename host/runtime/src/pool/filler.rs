@@ -82,7 +82,11 @@ impl<M: Maker> Pool<M> {
         let old: Vec<_> = {
             let mut state = self.state.lock();
             let stale = |since: Instant| now.duration_since(since) >= self.limits.max_idle;
-            let old: Vec<_> = state.idle.iter_mut().flat_map(|idle| idle.extract_if(.., |idle| stale(idle.since))).collect();
+            let old: Vec<_> = state
+                .idle
+                .iter_mut()
+                .flat_map(|idle| idle.extract_if(.., |idle| stale(idle.since)))
+                .collect();
             state.live = state.live.saturating_sub(old.len());
             old
         };

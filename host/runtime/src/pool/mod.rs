@@ -8,14 +8,11 @@
 //!
 //! One short lock guards the counts; nothing is awaited under it.
 
-pub mod policy;
 mod filler;
+pub mod policy;
+mod state;
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
@@ -26,10 +23,8 @@ use crate::{
     error::MakeError,
     maker::{Maker, Renewal},
 };
-use policy::{Counts, Decision, decide};
-
-/// How often the request at the front of the queue may be passed over by others.
-const MAX_PASSED: u8 = 8;
+use policy::{Decision, decide};
+use state::{Idle, State, Turn};
 
 /// A revision's instances.
 pub struct Pool<M: Maker> {
@@ -37,35 +32,6 @@ pub struct Pool<M: Maker> {
     limits: PoolLimits,
     state: Mutex<State<M::Instance>>,
     wake_filler: Notify,
-}
-
-struct State<I> {
-    spares: Vec<I>,
-    /// Idle instances by route, the most recently used last.
-    idle: Vec<Vec<Idle<I>>>,
-    waiters: VecDeque<Waiter<I>>,
-    live: usize,
-    bound: u64,
-    make_time: Duration,
-    closed: bool,
-}
-
-struct Idle<I> {
-    instance: I,
-    since: Instant,
-}
-
-struct Waiter<I> {
-    route: usize,
-    passed: u8,
-    turn: oneshot::Sender<Turn<I>>,
-}
-
-/// What a waiting request gets.
-enum Turn<I> {
-    Instance(I),
-    /// The right to make one.
-    Place,
 }
 
 /// Why there is no instance.
@@ -95,16 +61,12 @@ impl<M: Maker> Pool<M> {
     /// A pool for `routes` routes, with its filler running. Needs a tokio runtime.
     #[must_use]
     pub fn new(maker: M, routes: usize, limits: PoolLimits) -> Arc<Self> {
-        let state = State {
-            spares: Vec::new(),
-            idle: (0..routes).map(|_| Vec::new()).collect(),
-            waiters: VecDeque::new(),
-            live: 0,
-            bound: 0,
-            make_time: Duration::from_millis(10),
-            closed: false,
-        };
-        let pool = Arc::new(Self { maker, limits, state: Mutex::new(state), wake_filler: Notify::new() });
+        let pool = Arc::new(Self {
+            maker,
+            limits,
+            state: Mutex::new(State::new(routes)),
+            wake_filler: Notify::new(),
+        });
         tokio::spawn(filler::run(Arc::downgrade(&pool)));
         pool
     }
@@ -153,7 +115,8 @@ impl<M: Maker> Pool<M> {
             let mut state = self.state.lock();
             state.closed = true;
             state.waiters.clear();
-            let idle: Vec<_> = state.idle.iter_mut().flat_map(std::mem::take).map(|idle| idle.instance).collect();
+            let idle: Vec<_> =
+                state.idle.iter_mut().flat_map(std::mem::take).map(|idle| idle.instance).collect();
             let spares = std::mem::take(&mut state.spares);
             state.live = state.live.saturating_sub(idle.len() + spares.len());
             idle.into_iter().chain(spares).collect()
@@ -169,7 +132,9 @@ impl<M: Maker> Pool<M> {
             return Err(CheckoutError::Closed);
         }
         Ok(match decide(state.counts(route), &self.limits) {
-            Decision::Reuse => state.pop_idle(route).map_or(Start::Make(None), |instance| Start::Have(instance, false)),
+            Decision::Reuse => {
+                state.pop_idle(route).map_or(Start::Make(None), |instance| Start::Have(instance, false))
+            }
             Decision::Bind => {
                 state.bound += 1;
                 self.wake_filler.notify_one();
@@ -181,11 +146,7 @@ impl<M: Maker> Pool<M> {
                 Start::Make(None)
             }
             Decision::Replace => Start::Make(state.pop_oldest_elsewhere(route)),
-            Decision::Wait => {
-                let (turn, got) = oneshot::channel();
-                state.waiters.push_back(Waiter { route, passed: 0, turn });
-                Start::Wait(got)
-            }
+            Decision::Wait => Start::Wait(state.enqueue(route)),
             Decision::Refuse => return Err(CheckoutError::Saturated),
         })
     }
@@ -204,7 +165,11 @@ impl<M: Maker> Pool<M> {
         }
     }
 
-    async fn make_for(self: &Arc<Self>, route: usize, mut place: Place<'_, M>) -> Result<Checkout<M>, CheckoutError> {
+    async fn make_for(
+        self: &Arc<Self>,
+        route: usize,
+        mut place: Place<'_, M>,
+    ) -> Result<Checkout<M>, CheckoutError> {
         let instance = self.make().await?;
         place.0 = None;
         Ok(self.lend(route, instance, true))
@@ -326,43 +291,6 @@ impl<M: Maker> Drop for Waiting<'_, M> {
             Ok(Turn::Place) => self.pool.release_place(),
             Err(_) => self.pool.forget_gone_waiters(),
         }
-    }
-}
-
-impl<I> State<I> {
-    fn counts(&self, route: usize) -> Counts {
-        let idle_here = self.idle.get(route).map_or(0, Vec::len);
-        let idle: usize = self.idle.iter().map(Vec::len).sum();
-        Counts {
-            idle_here,
-            idle_elsewhere: idle - idle_here,
-            spares: self.spares.len(),
-            live: self.live,
-            waiting: self.waiters.len(),
-        }
-    }
-
-    fn pop_idle(&mut self, route: usize) -> Option<I> {
-        self.idle.get_mut(route)?.pop().map(|idle| idle.instance)
-    }
-
-    /// The instance of another route that has been idle for longest.
-    fn pop_oldest_elsewhere(&mut self, route: usize) -> Option<I> {
-        let others = self.idle.iter_mut().enumerate().filter(|(other, idle)| *other != route && !idle.is_empty());
-        let (_, oldest) = others.min_by_key(|(_, idle)| idle.first().map(|idle| idle.since))?;
-        Some(oldest.remove(0).instance)
-    }
-
-    /// The waiter whose turn it is when an instance of `route` comes free.
-    fn next_waiter(&mut self, route: usize) -> Option<Waiter<I>> {
-        let front = self.waiters.front_mut()?;
-        if front.route != route && front.passed < MAX_PASSED {
-            front.passed += 1;
-            if let Some(own) = self.waiters.iter().position(|waiter| waiter.route == route) {
-                return self.waiters.remove(own);
-            }
-        }
-        self.waiters.pop_front()
     }
 }
 

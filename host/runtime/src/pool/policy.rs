@@ -87,7 +87,11 @@ pub const fn decide(counts: Counts, limits: &PoolLimits) -> Decision {
 #[must_use]
 pub fn spares_wanted(bound_per_second: f64, make_time: Duration, limits: &PoolLimits) -> usize {
     let asked_meanwhile = (bound_per_second.max(0.0) * make_time.as_secs_f64() * 2.0).ceil();
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to small positive numbers")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to small positive numbers"
+    )]
     let wanted = asked_meanwhile.min(1e6) as usize;
     wanted.clamp(limits.min_spares.min(limits.max_spares), limits.max_spares)
 }

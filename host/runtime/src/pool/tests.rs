@@ -1,6 +1,9 @@
 //! The pool against a fake maker: instances are numbers, and everything that happens to them is counted.
 
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    time::Duration,
+};
 
 use futures::future::BoxFuture;
 
@@ -38,7 +41,14 @@ impl Maker for Fake {
 }
 
 fn limits() -> PoolLimits {
-    PoolLimits { max_instances: 2, min_spares: 0, max_spares: 0, max_waiting: 2, wait: Duration::from_secs(60), ..PoolLimits::default() }
+    PoolLimits {
+        max_instances: 2,
+        min_spares: 0,
+        max_spares: 0,
+        max_waiting: 2,
+        wait: Duration::from_secs(60),
+        ..PoolLimits::default()
+    }
 }
 
 fn id(checkout: &mut Checkout<Fake>) -> usize {
