@@ -78,10 +78,11 @@ def _place(module: ModuleType, attr: str) -> tuple[Path, str]:
         raise RunError("`run()` needs a program in a file: there is none to build from in an interactive session")
     path = Path(file).resolve()
     package: str = getattr(module, "__package__", None) or ""
-    name = path.stem if path.stem != "__init__" else path.parent.name
-    depth = len(package.split(".")) if package else 0
-    folder = path.parents[depth - (path.stem == "__init__")] if depth else path.parent
-    return folder, f"{package}.{path.stem}:{attr}" if package and path.stem != "__init__" else f"{package or name}:{attr}"
+    names = package.split(".") if package else []
+    folder = path.parents[len(names)]
+    if path.stem != "__init__":
+        names.append(path.stem)
+    return folder, f"{'.'.join(names)}:{attr}"
 
 
 def _cache() -> Path:

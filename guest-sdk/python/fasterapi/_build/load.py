@@ -95,11 +95,15 @@ def _attribute(found: Any, name: str, module: str) -> Any:
     try:
         return getattr(found, name)
     except AttributeError:
-        close = difflib.get_close_matches(name, [known for known in vars(found) if not known.startswith("_")], 1)
-        apps = [known for known, value in vars(found).items() if not known.startswith("_") and not inspect.isroutine(value) and is_asgi(value) and not inspect.isclass(value)]
-        likely = close or apps[:1]
-        hint = f"did you mean `{likely[0]}`?" if likely else None
+        likely = _likely(name, vars(found))
+        hint = f"did you mean `{likely}`?" if likely else None
         raise BuildError("attribute", f"module `{module}` has no attribute `{name}`", hint=hint) from None
+
+
+def _likely(name: str, known: dict[str, Any]) -> str | None:
+    apps = [other for other, value in known.items() if not other.startswith("_") and is_asgi(value) and not inspect.isclass(value)]
+    made = [other for other in apps if not inspect.isroutine(known[other])]
+    return next(iter(difflib.get_close_matches(name, apps, 1) or made or apps or difflib.get_close_matches(name, known, 1)), None)
 
 
 def _described(found: Any) -> str:

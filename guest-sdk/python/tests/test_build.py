@@ -1,0 +1,102 @@
+"""The build's own parts that an ordinary Python can run: loading the app, and the texts when that fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fasterapi._build import load, paths, protocol
+from fasterapi._build.protocol import BuildError
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(load, "APP", str(tmp_path))
+    monkeypatch.setattr(load, "is_users", lambda path: path.startswith(str(tmp_path)))
+    return tmp_path
+
+
+def refused(project: Path, name: str, text: str, attr: str = "app") -> dict[str, str]:
+    (project / f"{name}.py").write_text(text)
+    with pytest.raises(BuildError) as caught:
+        load.application(name, attr)
+    return caught.value.report
+
+
+ASGI = "async def app(scope, receive, send): pass\n"
+
+
+def test_an_app_is_found(project: Path) -> None:
+    (project / "good_one.py").write_text(ASGI + "class made:\n    inner = app\n")
+    assert load.application("good_one", "app").__name__ == "app"
+    assert load.application("good_one", "made.inner").__name__ == "app"
+
+
+def test_no_module(project: Path) -> None:
+    (project / "maine.py").write_text("")
+    with pytest.raises(BuildError) as caught:
+        load.application("mane", "app")
+    assert caught.value.report == {"kind": "module", "error": "no module `mane` in the project", "hint": "did you mean `maine`?", "traceback": None}
+
+
+def test_no_attribute(project: Path) -> None:
+    report = refused(project, "no_attribute", "async def application(scope, receive, send): pass\nclass A:\n    async def __call__(self, s, r, x): pass\nweb = A()\n")
+    assert report["kind"] == "attribute" and report["error"] == "module `no_attribute` has no attribute `app`" and report["hint"] == "did you mean `web`?"
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "hint"),
+    [
+        ("app = 5", "a `int`", None),
+        ("def app(): pass", "the function `app`", "name the application itself"),
+        ("def app(environ, start_response): pass", "the function `app`", "WSGI"),
+        ("class app: pass", "the class `app`", "name the application itself"),
+    ],
+)
+def test_no_asgi(project: Path, request: pytest.FixtureRequest, text: str, error: str, hint: str | None) -> None:
+    report = refused(project, f"no_asgi_{abs(hash(text))}", text)
+    assert report["kind"] == "not-asgi" and error in report["error"] and (hint is None or hint in report["hint"])
+
+
+def test_what_the_app_raises(project: Path) -> None:
+    report = refused(project, "raises", "def inner():\n    raise ValueError('bad')\ninner()\n")
+    assert report["kind"] == "user" and report["error"] == "the app's module raised ValueError: bad"
+    assert report["traceback"].startswith("Traceback (most recent call last):\n  File \"" + str(project)) and "importlib" not in report["traceback"]
+    assert "_build" not in report["traceback"]
+
+
+def test_a_syntax_error(project: Path) -> None:
+    report = refused(project, "syntax", "def (:\n")
+    assert report["kind"] == "user" and "SyntaxError" in report["error"] and "syntax.py" in report["traceback"]
+
+
+@pytest.mark.parametrize(("module", "error"), [("no_such_package", "not among its dependencies"), ("_ctypes_missing", "not among")])
+def test_a_missing_package(project: Path, module: str, error: str) -> None:
+    report = refused(project, f"needs_{module}", f"import {module}\n")
+    assert report["kind"] == "missing-import" and report["module"] == module and error in report["error"]
+
+
+def test_a_missing_name_is_the_apps_fault(project: Path) -> None:
+    report = refused(project, "needs_name", "from json import nope\n")
+    assert report["kind"] == "user" and "cannot import name 'nope'" in report["error"]
+
+
+def test_protocol(tmp_path: Path) -> None:
+    file = tmp_path / "_fasterapi_config.json"
+    file.write_text(json.dumps({"protocol": 1, "module": "m", "attr": "a", "mode": "build", "world": "app", "preload": ["x"]}))
+    assert protocol.read_config(str(tmp_path)) == protocol.Config("m", "a", "build", "app", ("x",))
+    file.write_text(json.dumps({"protocol": 2}))
+    with pytest.raises(BuildError, match="protocol 2"):
+        protocol.read_config(str(tmp_path))
+    protocol.write_result(str(tmp_path), True, {"mode": "build"})
+    assert json.loads((tmp_path / "_fasterapi_result.json").read_text()) == {"protocol": 1, "ok": True, "mode": "build"}
+
+
+def test_paths() -> None:
+    assert [paths.shown(path) for path in ("/1/a/b.py", "/2/fastapi/x.py", "/python/json/x.py", "/other")] == [
+        "a/b.py", "site-packages/fastapi/x.py", "python3.14/json/x.py", "/other",
+    ]  # fmt: skip
+    assert paths.is_users("a/b.py") and not paths.is_users("site-packages/x.py") and not paths.is_users("<frozen x>")
