@@ -62,7 +62,7 @@ pub struct PoolLimits {
     pub statements: NonZeroUsize,
     /// Most bytes in one result block.
     pub max_result_bytes: usize,
-    /// Most bytes in one parameter block.
+    /// Most bytes in one parameter block, and in one statement's text.
     pub max_parameter_bytes: usize,
     /// When sessions are wiped.
     pub reset: Reset,

@@ -11,8 +11,8 @@ use tokio::time::{interval, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    DatabaseConfig, PgError, Transaction, TransactionOptions, config::is_postgres_url, params::Params,
-    pool::Pool, transaction::CallLimits,
+    DatabaseConfig, PgError, Transaction, TransactionOptions, config::is_postgres_url, pool::Pool,
+    transaction::CallLimits,
 };
 
 /// How often idle sessions are looked at.
@@ -111,7 +111,7 @@ impl Databases {
     ) -> Result<Vec<u8>, PgError> {
         let pool = self.pool(tenant, alias)?;
         let limits = CallLimits::of(pool.config().limits());
-        let params = Params::read(params, limits.max_parameter_bytes)?;
+        let params = limits.read(sql, params)?;
         let mut replaced = false;
         loop {
             let mut lease = pool.lease().await?;

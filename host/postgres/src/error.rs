@@ -4,7 +4,7 @@
 //! and never holds the driver's own text. What only the operator may see (which address refused, what the server
 //! said to the log-in) stands apart in [`PgError::operator`].
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use fasterapi_core::Origin;
 use tokio_postgres::error::{DbError, ErrorPosition, Severity};
@@ -203,7 +203,7 @@ fn from_server(db: &DbError) -> PgError {
         Some(Severity::Panic) => "PANIC",
         _ => "ERROR",
     };
-    let text = |value: Option<&str>| value.map(str::to_owned);
+    let text = |value: Option<&str>| value.map(|text| shortened(text).into_owned());
     let report = ServerReport {
         sqlstate: sqlstate.into(),
         severity: severity.into(),
@@ -220,9 +220,18 @@ fn from_server(db: &DbError) -> PgError {
         },
     };
     let kind = kind_of(sqlstate, severity);
-    let error = PgError::plain(kind, db.message(), is_retryable(kind, sqlstate));
+    let error = PgError::plain(kind, shortened(db.message()), is_retryable(kind, sqlstate));
     let stale = sqlstate == "26000" || db.routine() == Some("RevalidateCachedQuery");
     PgError { report: Some(Box::new(report)), stale, ..error }
+}
+
+/// The server repeats values in its messages, of any size.
+fn shortened(text: &str) -> Cow<'_, str> {
+    const MOST: usize = 8 << 10;
+    match text.get(..text.floor_char_boundary(MOST)) {
+        Some(start) if start.len() < text.len() => format!("{start}…").into(),
+        _ => text.into(),
+    }
 }
 
 /// What ends the session is the connection's failure; what a statement meets on the way (a lost dblink, bytes that are

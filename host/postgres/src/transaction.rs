@@ -68,6 +68,16 @@ impl CallLimits {
         Self { statement_timeout, max_parameter_bytes }
     }
 
+    /// Reads the parameters of a call, once its statement is of a size.
+    pub(crate) fn read<'a>(&self, sql: &str, params: &'a [u8]) -> Result<Params<'a>, PgError> {
+        let limit = self.max_parameter_bytes;
+        if sql.len() > limit {
+            let size = sql.len();
+            return Err(PgError::usage(format!("the statement has {size} bytes, over the limit of {limit}")));
+        }
+        Params::read(params, limit)
+    }
+
     /// `call` with its deadline. At the deadline its future is dropped, which cancels the statement.
     pub(crate) async fn bound<T>(
         &self,
@@ -92,7 +102,7 @@ impl Transaction {
     /// [`rollback_to`](Self::rollback_to) or [`rollback`](Self::rollback); after `timeout`, `canceled` or `too-large`
     /// it may be.
     pub async fn query(&self, sql: &str, params: &[u8]) -> Result<Vec<u8>, PgError> {
-        let params = Params::read(params, self.limits.max_parameter_bytes)?;
+        let params = self.limits.read(sql, params)?;
         let mut lease = self.lease.lock().await;
         let lease = open(&mut lease)?;
         self.limits.bound(lease.query(sql, &params)).await

@@ -4,14 +4,14 @@
 //! whether a request reached the wire, and it buffers a message of any size. So the socket that it reads from is
 //! this one: it follows the frames of the server's messages (type byte, length, body; PostgreSQL documentation,
 //! "Message Formats"), notes the status and the count of bytes written, and breaks the connection before a message
-//! over the limit is read. It changes nothing.
+//! over the limit is read, or when the driver makes more requests of its own than it was allowed. It changes nothing.
 
 use std::{
     io,
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     task::{Context, Poll},
 };
@@ -35,9 +35,33 @@ pub(crate) struct Seen {
     status: AtomicU8,
     written: AtomicU64,
     oversized: AtomicBool,
+    /// How many more requests may be answered.
+    answers: AtomicU32,
 }
 
 impl Seen {
+    /// Allows so many answered requests from now on; none: any number.
+    pub(crate) fn allow(&self, answers: Option<u32>) {
+        self.answers.store(answers.unwrap_or(u32::MAX), Ordering::Release);
+    }
+
+    /// Whether the connection was broken because there were more.
+    pub(crate) fn overran(&self) -> bool {
+        self.answers.load(Ordering::Acquire) == 0
+    }
+
+    /// Notes that a request is answered. False: it was one too many.
+    fn ready(&self, status: u8) -> bool {
+        self.status.store(status, Ordering::Release);
+        match self.answers.load(Ordering::Acquire) {
+            u32::MAX => true,
+            left => {
+                self.answers.store(left.saturating_sub(1), Ordering::Release);
+                left > 1
+            }
+        }
+    }
+
     /// The status in the last ReadyForQuery that arrived.
     pub(crate) fn status(&self) -> Status {
         match self.status.load(Ordering::Acquire) {
@@ -73,6 +97,7 @@ impl<S> Tap<S> {
             status: AtomicU8::new(b'I'),
             written: AtomicU64::new(0),
             oversized: AtomicBool::new(false),
+            answers: AtomicU32::new(u32::MAX),
         };
         Self { socket, seen: Arc::new(seen), frames: Frames { limit, ..Frames::default() } }
     }
@@ -95,13 +120,22 @@ struct Frames {
 
 const READY_FOR_QUERY: u8 = b'Z';
 
+/// Why the connection is to be broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Break {
+    /// A message is over the limit.
+    Size,
+    /// More requests were answered than allowed.
+    Answers,
+}
+
 impl Frames {
-    /// Follows `bytes`, telling `status` each transaction status that goes by. False: a message is over the limit.
-    fn follow(&mut self, mut bytes: &[u8], mut status: impl FnMut(u8)) -> bool {
+    /// Follows `bytes`, telling `ready` each transaction status that goes by.
+    fn follow(&mut self, mut bytes: &[u8], mut ready: impl FnMut(u8) -> bool) -> Result<(), Break> {
         while let Some(&next) = bytes.first() {
             if self.body > 0 {
-                if self.header[0] == READY_FOR_QUERY {
-                    status(next);
+                if self.header[0] == READY_FOR_QUERY && !ready(next) {
+                    return Err(Break::Answers);
                 }
                 let skipped = self.body.min(bytes.len());
                 self.body -= skipped;
@@ -119,11 +153,11 @@ impl Frames {
                 // The length counts itself, not the type byte.
                 self.body = (u32::from_be_bytes([a, b, c, d]) as usize).saturating_sub(4);
                 if self.body > self.limit {
-                    return false;
+                    return Err(Break::Size);
                 }
             }
         }
-        true
+        Ok(())
     }
 }
 
@@ -133,11 +167,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
         let before = buf.filled().len();
         std::task::ready!(Pin::new(socket).poll_read(cx, buf))?;
         let new = buf.filled().get(before..).unwrap_or_default();
-        if frames.follow(new, |status| seen.status.store(status, Ordering::Release)) {
-            return Poll::Ready(Ok(()));
-        }
-        seen.oversized.store(true, Ordering::Release);
-        Poll::Ready(Err(io::ErrorKind::FileTooLarge.into()))
+        Poll::Ready(frames.follow(new, |status| seen.ready(status)).map_err(|broken| {
+            seen.oversized.fetch_or(broken == Break::Size, Ordering::AcqRel);
+            io::ErrorKind::FileTooLarge.into()
+        }))
     }
 }
 
@@ -169,7 +202,11 @@ mod tests {
         for size in 1..=STREAM.len() {
             let mut frames = Frames { limit: 100, ..Frames::default() };
             let mut seen = Vec::new();
-            assert!(STREAM.chunks(size).all(|chunk| frames.follow(chunk, |status| seen.push(status))));
+            let mut push = |status| {
+                seen.push(status);
+                true
+            };
+            assert!(STREAM.chunks(size).all(|chunk| frames.follow(chunk, &mut push).is_ok()));
             assert_eq!(seen, b"TEI", "cut every {size}");
         }
     }
@@ -177,6 +214,17 @@ mod tests {
     #[test]
     fn a_message_over_the_limit_ends_it_at_its_header() {
         let mut frames = Frames { limit: 8, ..Frames::default() };
-        assert!(!frames.follow(b"C\0\0\0\x0d", |_| ()));
+        assert_eq!(frames.follow(b"C\0\0\0\x0d", |_| true), Err(Break::Size));
+    }
+
+    #[test]
+    fn one_answer_too_many_ends_it() {
+        let tap = Tap::new((), 100);
+        tap.seen().allow(Some(3));
+        let mut frames = Frames { limit: 100, ..Frames::default() };
+        assert_eq!(frames.follow(STREAM, |status| tap.seen().ready(status)), Err(Break::Answers));
+        assert!(tap.seen().overran());
+        tap.seen().allow(None);
+        assert!((0..1000).all(|_| tap.seen().ready(b'I')) && !tap.seen().overran());
     }
 }

@@ -3,6 +3,8 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures::TryStreamExt;
+use postgres_types::{Kind, Type};
+use tokio_postgres::{Column, Statement};
 
 use super::{Session, Status};
 use crate::{
@@ -102,7 +104,20 @@ impl Session {
         let trace = judge(sql)?;
         // Given up half-way, the server has a statement that nobody knows.
         let before = std::mem::replace(&mut self.trace, Trace::Spoilt);
+        self.seen.allow(Some(MAX_LOOKUPS));
         let statement = self.client.prepare(sql).await;
+        if self.seen.overran() {
+            return Err(types_beyond_reason());
+        }
+        self.seen.allow(None);
+        let statement = match statement {
+            Ok(statement) if deepest(&statement) > MAX_NESTING => {
+                // The driver keeps the types: they go with the session, at once.
+                self.driver.abort();
+                return Err(types_beyond_reason());
+            }
+            other => other,
+        };
         self.trace = before;
         let prepared = Arc::new(Prepared::new(statement?, trace));
         self.statements.keep(sql, &prepared);
@@ -122,6 +137,33 @@ impl Session {
             self.statements.clear();
         }
         Ok(packer.finish(rows.rows_affected().unwrap_or(0)))
+    }
+}
+
+/// Requests that the driver may make to prepare one statement: it looks up types that it does not know by recursion,
+/// one or two requests each, on a stack that is not without end.
+const MAX_LOOKUPS: u32 = 256;
+/// How deep a type may be made of others. What was looked up is kept for the next look-up, so that alone the bound above
+/// would be none.
+const MAX_NESTING: usize = 32;
+
+fn types_beyond_reason() -> PgError {
+    PgError::usage("the statement's types are too many or too deeply nested")
+}
+
+fn deepest(statement: &Statement) -> usize {
+    let columns = statement.columns().iter().map(Column::type_);
+    statement.params().iter().chain(columns).map(depth).max().unwrap_or(0)
+}
+
+/// Bounded itself by what [`MAX_LOOKUPS`] and this let pass before.
+fn depth(ty: &Type) -> usize {
+    1 + match ty.kind() {
+        Kind::Composite(fields) => fields.iter().map(|field| depth(field.type_())).max().unwrap_or(0),
+        Kind::Array(inner) | Kind::Domain(inner) | Kind::Range(inner) | Kind::Multirange(inner) => {
+            depth(inner)
+        }
+        _ => 0,
     }
 }
 

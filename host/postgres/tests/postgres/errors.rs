@@ -45,6 +45,12 @@ async fn the_servers_fields_arrive() {
 }
 
 #[tokio::test]
+async fn a_very_long_message_is_cut() {
+    let error = db().await.error("SELECT $1::int", &[text(&"ä".repeat(1 << 20))]).await;
+    assert_eq!((error.sqlstate(), error.message.len() < 9000), (Some("22P02"), true));
+}
+
+#[tokio::test]
 async fn transaction_control_and_copy_have_their_own_interface() {
     let db = db().await;
     for sql in ["BEGIN", "commit", "/* x */ ROLLBACK", "COPY t FROM STDIN", "COPY (SELECT 1) TO STDOUT"] {

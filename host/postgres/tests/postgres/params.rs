@@ -207,6 +207,7 @@ async fn a_block_that_is_none_or_too_long_is_refused() {
     for block in [b"".as_slice(), b"x", b"(\xff\xff\xff\x7f", &pack(&[text(&"x".repeat(100))])] {
         assert_eq!(run(block).await.kind, PgErrorKind::Usage);
     }
+    assert_eq!(db.error(&format!("SELECT '{}'", "x".repeat(100)), &[]).await.kind, PgErrorKind::Usage);
 }
 
 fn any_param() -> impl Strategy<Value = P> {

@@ -82,3 +82,36 @@ async fn one_value_over_the_limit_is_never_read() {
     assert_eq!(error.kind, PgErrorKind::TooLarge);
     assert_eq!(db.value("SELECT 1", &[]).await, "1");
 }
+
+/// The driver looks types up by recursion: without a bound, a tenant that may make types could overflow the host's
+/// stack.
+#[tokio::test]
+async fn types_nested_beyond_reason_are_refused() {
+    let db = db_with(one_session()).await;
+    db.query(
+        "DO $$ BEGIN CREATE TYPE c0 AS (x int);
+         FOR n IN 1..200 LOOP EXECUTE format('CREATE TYPE c%s AS (x c%s)', n, n - 1); END LOOP; END $$",
+        &[],
+    )
+    .await
+    .unwrap();
+    assert_eq!(db.value("SELECT NULL::c20", &[]).await, "None");
+    for depth in [200, 150, 60, 100] {
+        let error = db.error(&format!("SELECT NULL::c{depth}"), &[]).await;
+        assert_eq!(error.kind, PgErrorKind::Usage, "{depth}: {error:?}");
+        assert_eq!(error.message, "the statement's types are too many or too deeply nested");
+        assert_eq!(db.value("SELECT 1", &[]).await, "1");
+    }
+    let tx = db.begin().await;
+    let message = |error: fasterapi_postgres::PgError| error.message;
+    let deep = tx.query("SELECT NULL::c60", &pack(&[])).await.map_err(message);
+    assert_eq!(deep.unwrap_err(), "the statement's types are too many or too deeply nested");
+    let lost = tx.query("SELECT 1", &pack(&[])).await.unwrap_err();
+    assert_eq!(lost.kind, PgErrorKind::Connection);
+    drop(tx);
+    // The bound is no ratchet: what was looked up before does not let the next go deeper.
+    for depth in (10..=100).step_by(10) {
+        let _ = db.query(&format!("SELECT NULL::c{depth}"), &[]).await;
+    }
+    assert_eq!(db.error("SELECT NULL::c100", &[]).await.kind, PgErrorKind::Usage);
+}
