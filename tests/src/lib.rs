@@ -12,6 +12,7 @@
     reason = "a failure in the harness is a failed test"
 )]
 
+pub mod cases;
 pub mod compare;
 mod guest;
 mod host;

@@ -1,4 +1,5 @@
-//! The reference: the conformance app under uvicorn with httptools, on this machine's Python.
+//! The reference: the conformance app under uvicorn with httptools and uvloop, on this machine's Python. It is told not to
+//! believe `X-Forwarded-For` and `X-Forwarded-Proto`, which it would from clients on this machine; the host never does.
 
 use std::{
     fs::{self, File},
@@ -20,7 +21,7 @@ use crate::{Guest, http::Client, wait::PATIENCE};
 const PROGRAM: &str = "
 import os, sys, threading, uvicorn
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
-uvicorn.run('main:app', port=0, http='httptools', loop='uvloop', log_level='info', access_log=False)
+uvicorn.run('main:app', port=0, http='httptools', loop='uvloop', access_log=False, proxy_headers=False)
 ";
 
 /// uvicorn, running.

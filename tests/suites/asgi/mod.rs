@@ -1,3 +1,38 @@
 //! The same app under uvicorn and here: every answer must be the same.
+//!
+//! The requests are in `cases/`, a file a topic.
 
-mod params;
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use fasterapi_tests::{Host, cases, compare::compare};
+
+fn folder() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/suites/asgi/cases"))
+}
+
+async fn run(topic: &str) {
+    let text = fs::read_to_string(folder().join(format!("{topic}.txt"))).unwrap();
+    compare(Host::conformance().await, &cases::parse(&text)).await;
+}
+
+macro_rules! topics {
+    ($($name:ident),* $(,)?) => {
+        $(#[tokio::test] async fn $name() { run(stringify!($name)).await; })*
+
+        #[test]
+        fn every_topic_is_run() {
+            let here: BTreeSet<_> = [$(format!("{}.txt", stringify!($name))),*].into();
+            let there = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            assert_eq!(here, there.collect());
+        }
+    };
+}
+
+topics!(params, paths, bodies, forms, responses, errors, routing, streams, concurrency, security, subapps, bare);
+
+mod background;
+mod broken;
+mod dependencies;
+mod disconnect;
+mod large;
+mod streaming;

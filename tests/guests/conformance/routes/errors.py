@@ -2,11 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 
 router = APIRouter(prefix="/errors")
-EVENTS: list[str] = []
 
 
 class Teapot(Exception):
@@ -51,28 +50,27 @@ async def group():
     raise ExceptionGroup("several", [ValueError("one"), TypeError("two")])
 
 
-async def yielding():
-    EVENTS.append("open")
+async def yielding(token: str = ""):
+    print(f"{token} open")
     try:
         yield "value"
     except HTTPException:
-        EVENTS.append("http exception seen")
+        print(f"{token} http exception seen")
         raise
     finally:
-        EVENTS.append("close")
+        print(f"{token} close")
 
 
-def sync_yielding(value: Annotated[str, Depends(yielding)]):
-    EVENTS.append("inner open")
+def sync_yielding(value: Annotated[str, Depends(yielding)], token: str = ""):
+    print(f"{token} inner open")
     yield value.upper()
-    EVENTS.append("inner close")
+    print(f"{token} inner close")
 
 
 @router.get("/dependencies")
-def dependencies(value: Annotated[str, Depends(sync_yielding)], how: str = "well"):
-    if how == "events":
-        seen, EVENTS[:] = EVENTS[:], []
-        return seen
+def dependencies(value: Annotated[str, Depends(sync_yielding)], tasks: BackgroundTasks, how: str = "well", token: str = ""):
+    tasks.add_task(print, f"{token} background task")
+    print(f"{token} endpoint")
     if how == "badly":
         raise HTTPException(409, "badly")
     if how == "worse":

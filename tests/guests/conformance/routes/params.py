@@ -112,7 +112,9 @@ def scope(request: Request):
     scope = request.scope
     texts = {key: scope[key] for key in ("type", "method", "path", "root_path", "scheme")}
     raw = {key: scope[key].decode("latin-1") for key in ("raw_path", "query_string")}
-    headers = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in scope["headers"]]
+    # By name: where `host` stands among them is HTTP/2's and each client's own affair, as is a length of nothing.
+    fields = sorted((field for field in scope["headers"] if field != (b"content-length", b"0")), key=lambda field: field[0])
+    headers = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in fields]
     client, server = scope["client"][0], scope["server"][0]
     return {**texts, **raw, "headers": headers, "client": client, "server": server, "asgi": scope["asgi"]["version"]}
 

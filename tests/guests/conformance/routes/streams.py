@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
@@ -96,18 +95,6 @@ async def digest(request: Request):
         seen.update(part)
         length += len(part)
     return {"length": length, "sha256": seen.hexdigest()}
-
-
-@router.post("/echo")
-async def echo(request: Request):
-    """Sends each part back as it comes: a client that waits for one answer before it sends on sees both ways stream."""
-
-    async def parts() -> AsyncIterator[bytes]:
-        yield b"ready\n"
-        async for part in request.stream():
-            yield part.upper()
-
-    return StreamingResponse(parts(), media_type="text/plain")
 
 
 @router.get("/events")

@@ -168,7 +168,21 @@ async def receives(scope, receive, send):
     assert (await receive())["type"] == "http.disconnect"
 
 
+async def echo_parts(scope, receive, send):
+    """Sends each part back as it comes: a client that waits for one answer before it sends on sees both ways stream.
+
+    Bare, because a Starlette StreamingResponse under uvicorn listens for the disconnect and so takes the parts away."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": b"ready\n", "more_body": True})
+    more = True
+    while more:
+        message = await receive()
+        more = message.get("more_body", False)
+        await send({"type": "http.response.body", "body": message.get("body", b"").upper(), "more_body": more})
+
+
 CASES = {
+    "echo": echo_parts,
     "minimal": minimal,
     "repeated": repeated,
     "parts": parts,
