@@ -25,7 +25,8 @@ struct Request {
     body: &'static str,
 }
 
-const ITEM: &str = r#"{"name":"teapot","price":12.5,"tags":["kitchen","tea"],"description":"short and stout"}"#;
+const ITEM: &str =
+    r#"{"name":"teapot","price":12.5,"tags":["kitchen","tea"],"description":"short and stout"}"#;
 
 const REQUESTS: [Request; 3] = [
     Request { name: "warm call, ASGI lane, `def`", method: "GET", path: "/", body: "" },
@@ -33,7 +34,8 @@ const REQUESTS: [Request; 3] = [
     Request { name: "warm call, ASGI lane, model in, model out", method: "POST", path: "/items", body: ITEM },
 ];
 
-const HELLO: Request = Request { name: "warm call, guest that does nothing", method: "GET", path: "/", body: "" };
+const HELLO: Request =
+    Request { name: "warm call, guest that does nothing", method: "GET", path: "/", body: "" };
 
 pub fn run(suite: &mut Suite) -> Result<()> {
     let engine = Engine::new()?;
@@ -133,8 +135,14 @@ async fn ask(instance: &mut Instance, request: &Request) -> Result<()> {
 /// The head that a browser's request would have, more or less.
 fn pack(request: &Request) -> String {
     let mut headers = HeaderMap::new();
-    let texts = [("host", "127.0.0.1:8000"), ("user-agent", "bench"), ("accept", "*/*"), ("content-type", "application/json")];
-    headers.extend(texts.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))));
+    let texts = [
+        ("host", "127.0.0.1:8000"),
+        ("user-agent", "bench"),
+        ("accept", "*/*"),
+        ("content-type", "application/json"),
+    ];
+    headers
+        .extend(texts.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))));
     headers.insert(header::CONTENT_LENGTH, request.body.len().into());
     let local = SocketAddr::from(([127, 0, 0, 1], 8000));
     let head = RequestHead {

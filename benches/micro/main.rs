@@ -1,6 +1,7 @@
 //! `cargo xtask bench micro`: the parts of the host, one operation at a time.
 //!
 //! Criterion times each; the table has medians. Nothing else should run meanwhile: half of these are microseconds.
+#![allow(clippy::print_stdout, reason = "a benchmark prints what it measures")]
 
 mod guest;
 mod memory;

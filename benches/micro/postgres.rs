@@ -21,7 +21,8 @@ pub fn run(suite: &mut Suite) -> Result<()> {
     if !suite.wants(NAME) {
         return Ok(());
     }
-    let config = EmbeddedConfig { data_dir: apps::cache_folder()?.join("postgres"), extra_bin_dirs: Vec::new() };
+    let config =
+        EmbeddedConfig { data_dir: apps::cache_folder()?.join("postgres"), extra_bin_dirs: Vec::new() };
     let server = EmbeddedServer::start(&config)?;
     let (tenant, alias) = (TenantId::default(), DatabaseAlias::default());
     let databases = suite.runtime.block_on(async {

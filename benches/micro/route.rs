@@ -10,10 +10,16 @@ pub fn run(suite: &mut Suite) {
     let patterns: Vec<String> = (0..25)
         .flat_map(|n| {
             let base = format!("/api/v1/thing{n}");
-            [base.clone(), format!("{base}/{{id:int}}"), format!("{base}/{{id}}/parts"), format!("{base}/{{id}}/parts/{{part}}")]
+            [
+                base.clone(),
+                format!("{base}/{{id:int}}"),
+                format!("{base}/{{id}}/parts"),
+                format!("{base}/{{id}}/parts/{{part}}"),
+            ]
         })
         .collect();
-    let routes = patterns.iter().map(|pattern| RoutePattern { pattern, methods: &["GET"], kind: RouteKind::Route });
+    let routes =
+        patterns.iter().map(|pattern| RoutePattern { pattern, methods: &["GET"], kind: RouteKind::Route });
     let router = Router::new(routes);
     for (name, path) in [
         ("route match, 100 routes, static path", "/api/v1/thing17"),

@@ -24,7 +24,8 @@ impl Suite {
     pub fn new(filter: &str) -> Result<Self> {
         let output = apps::cache_folder()?.join("criterion");
         let criterion = Criterion::default().without_plots().output_directory(&output);
-        let criterion = criterion.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(4));
+        let criterion =
+            criterion.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(4));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { runtime, criterion, output, filter: filter.to_owned(), names: Vec::new() })
     }
@@ -45,7 +46,8 @@ impl Suite {
 
     /// What was timed, in Markdown.
     pub fn table(&self) -> Result<String> {
-        let mut lines = vec!["| operation | median | 95 % confidence |".to_owned(), "|---|--:|--:|".to_owned()];
+        let mut lines =
+            vec!["| operation | median | 95 % confidence |".to_owned(), "|---|--:|--:|".to_owned()];
         for name in &self.names {
             lines.push(self.line(name).with_context(|| format!("the estimates of {name}"))?);
         }
@@ -60,8 +62,10 @@ impl Suite {
             let value = estimates.pointer(pointer).and_then(serde_json::Value::as_f64);
             value.map(time).with_context(|| format!("no {pointer}"))
         };
-        let (low, high) =
-            (number("/median/confidence_interval/lower_bound")?, number("/median/confidence_interval/upper_bound")?);
+        let (low, high) = (
+            number("/median/confidence_interval/lower_bound")?,
+            number("/median/confidence_interval/upper_bound")?,
+        );
         Ok(format!("| {name} | {} | {low} – {high} |", number("/median/point_estimate")?))
     }
 }

@@ -8,11 +8,18 @@ use std::process::Command;
 pub fn describe() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let lines = [
-        format!("- processor: {}, {cores} cores{}", cpu_model(), if is_virtual() { " (virtual)" } else { "" }),
+        format!(
+            "- processor: {}, {cores} cores{}",
+            cpu_model(),
+            if is_virtual() { " (virtual)" } else { "" }
+        ),
         format!("- memory: {} GiB", memory_kib() / (1 << 20)),
         format!("- kernel: {}", read("/proc/sys/kernel/osrelease")),
         format!("- rustc: {}", output("rustc", &["--version"])),
-        format!("- commit: {}", output("git", &["-C", env!("CARGO_MANIFEST_DIR"), "rev-parse", "--short", "HEAD"])),
+        format!(
+            "- commit: {}",
+            output("git", &["-C", env!("CARGO_MANIFEST_DIR"), "rev-parse", "--short", "HEAD"])
+        ),
         format!("- date: {}", output("date", &["--utc", "+%Y-%m-%d %H:%M UTC"])),
     ];
     lines.join("\n")
@@ -46,5 +53,8 @@ fn read(path: &str) -> String {
 #[must_use]
 pub fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
-    output.map_or_else(|_| "unknown".into(), |output| String::from_utf8_lossy(&output.stdout).trim().replace('\n', ", "))
+    output.map_or_else(
+        |_| "unknown".into(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().replace('\n', ", "),
+    )
 }

@@ -55,7 +55,9 @@ pub fn tree(pid: u32) -> Vec<u32> {
 fn children(pid: u32) -> Vec<u32> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
+    lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
 }
 
 /// The CPU time of `pids`, with that of their children that ended and were waited for.
@@ -105,7 +107,8 @@ pub fn core_busy(core: usize) -> Result<Duration> {
     let line = text.lines().find_map(|line| line.strip_prefix(&name)).context("no such core")?;
     let times: Vec<f64> = line.split_whitespace().filter_map(|ticks| ticks.parse().ok()).collect();
     // user nice system idle iowait irq softirq steal (guest times are in user)
-    let busy: f64 = times.iter().take(8).enumerate().filter(|(n, _)| *n != 3 && *n != 4).map(|(_, t)| t).sum();
+    let busy: f64 =
+        times.iter().take(8).enumerate().filter(|(n, _)| *n != 3 && *n != 4).map(|(_, t)| t).sum();
     Ok(Duration::from_secs_f64(seconds(busy)))
 }
 

@@ -20,7 +20,8 @@ pub fn path() -> PathBuf {
 pub fn write(section: &str, text: &str) -> Result<()> {
     let path = path();
     let page = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let page = replaced(&page, section, text).with_context(|| format!("{} has no section {section}", path.display()))?;
+    let page = replaced(&page, section, text)
+        .with_context(|| format!("{} has no section {section}", path.display()))?;
     fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))
 }
 

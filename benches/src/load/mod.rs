@@ -59,7 +59,8 @@ fn measure_app(options: &Options, launcher: &server::Launcher, app: App) -> Resu
     for scenario in &scenarios {
         rows.push((scenario, measure::alternate(options, &servers, scenario)?));
     }
-    let memory = servers.iter().map(|server| Ok((server.kind, server.memory()?))).collect::<Result<Vec<_>>>()?;
+    let memory =
+        servers.iter().map(|server| Ok((server.kind, server.memory()?))).collect::<Result<Vec<_>>>()?;
     Ok(report::tables(&rows, &memory))
 }
 

@@ -25,14 +25,24 @@ pub fn tables(measured: &[Measured<'_>], memory: &[Used]) -> String {
         "|---|---|--:|--:|--:|--:|--:|--:|--:|".to_owned(),
     ];
     for (scenario, rows) in measured {
-        lines.extend(rows.iter().enumerate().map(|(n, row)| line(if n == 0 { scenario.name } else { "" }, row, rows)));
+        lines.extend(
+            rows.iter().enumerate().map(|(n, row)| line(if n == 0 { scenario.name } else { "" }, row, rows)),
+        );
     }
     lines.push(String::new());
     lines.extend(remarks(measured));
-    lines.extend(["| server | memory after it, MiB (PSS) | private dirty, MiB |".into(), "|---|--:|--:|".into()]);
+    lines.extend([
+        "| server | memory after it, MiB (PSS) | private dirty, MiB |".into(),
+        "|---|--:|--:|".into(),
+    ]);
     let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     lines.extend(memory.iter().map(|(kind, used)| {
-        format!("| {} | {:.0} | {:.0} |", kind.name(), mebibytes(used.proportional), mebibytes(used.private_dirty))
+        format!(
+            "| {} | {:.0} | {:.0} |",
+            kind.name(),
+            mebibytes(used.proportional),
+            mebibytes(used.private_dirty)
+        )
     }));
     lines.join("\n")
 }
@@ -56,14 +66,21 @@ fn line(name: &str, row: &Row, rows: &[Row]) -> String {
 
 /// What a reader must know before believing the table.
 fn remarks(measured: &[Measured<'_>]) -> Vec<String> {
-    let rows = || measured.iter().flat_map(|(scenario, rows)| rows.iter().map(move |row| (scenario.name, row)));
+    let rows =
+        || measured.iter().flat_map(|(scenario, rows)| rows.iter().map(move |row| (scenario.name, row)));
     let mut remarks = Vec::new();
     for (name, row) in rows().filter(|(_, row)| row.generator > GENERATOR_BUSY) {
         let (server, busy) = (row.kind.name(), row.generator * 100.0);
-        remarks.push(format!("- {name}, {server}: the load generator's core was {busy:.0} % busy: the server may be faster"));
+        remarks.push(format!(
+            "- {name}, {server}: the load generator's core was {busy:.0} % busy: the server may be faster"
+        ));
     }
     let others = rows().map(|(_, row)| row.others).fold(0.0, f64::max);
-    let verdict = if others > OTHERS_BUSY { ": **the machine was not quiet**, trust the CPU times and ratios only" } else { "" };
+    let verdict = if others > OTHERS_BUSY {
+        ": **the machine was not quiet**, trust the CPU times and ratios only"
+    } else {
+        ""
+    };
     remarks.push(format!("- others used at most {:.0} % of the server's core{verdict}", others * 100.0));
     remarks.push(String::new());
     remarks

@@ -40,7 +40,8 @@ pub struct Scenario {
     pub headers: &'static [(&'static str, &'static str)],
 }
 
-const ITEM: &str = r#"{"name":"teapot","price":12.5,"tags":["kitchen","tea"],"description":"short and stout"}"#;
+const ITEM: &str =
+    r#"{"name":"teapot","price":12.5,"tags":["kitchen","tea"],"description":"short and stout"}"#;
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 const USER: &[(&str, &str)] = &[("authorization", "Bearer ada")];
 
@@ -50,7 +51,14 @@ pub fn all() -> Vec<Scenario> {
         get(App::Plain, "`def`", "/"),
         get(App::Plain, "`async def`", "/a"),
         get(App::Plain, "path and query", "/items/42?q=tea"),
-        Scenario { name: "model in, model out", app: App::Plain, method: "POST", path: "/items", body: ITEM, headers: JSON },
+        Scenario {
+            name: "model in, model out",
+            app: App::Plain,
+            method: "POST",
+            path: "/items",
+            body: ITEM,
+            headers: JSON,
+        },
         get(App::Plain, "list of 20 models", "/items"),
         Scenario { headers: USER, ..get(App::Plain, "two dependencies, one with `yield`", "/me") },
         get(App::Bare, "nothing but an answer", "/"),

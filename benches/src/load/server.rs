@@ -90,7 +90,14 @@ impl Launcher {
                     App::Bare => apps::empty_guest()?,
                 };
                 let mut host = on_core(self.host.as_ref().context("no host")?);
-                host.arg("serve").arg(component).args(["--addr", &addr.to_string(), "--pg", "none", "--log", "warn"]);
+                host.arg("serve").arg(component).args([
+                    "--addr",
+                    &addr.to_string(),
+                    "--pg",
+                    "none",
+                    "--log",
+                    "warn",
+                ]);
                 return Ok(host);
             }
             Kind::Uvicorn => peer("uvicorn")?,
@@ -117,7 +124,9 @@ fn on_core(program: &Path) -> Command {
 fn build_host() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.args(["build", "--release", "--quiet", "--package", "fasterapi-host"]).current_dir(apps::crate_folder());
+    build
+        .args(["build", "--release", "--quiet", "--package", "fasterapi-host"])
+        .current_dir(apps::crate_folder());
     ensure!(build.status().context("cannot run cargo")?.success(), "the host does not build");
     let program = std::env::current_exe()?.with_file_name("fasterapi-host");
     ensure!(program.is_file(), "{} is not there", program.display());

@@ -49,7 +49,8 @@ pub fn run(addr: SocketAddr, scenario: &Scenario, connections: u64, time: Durati
     let busy = process::waited_children()? - before;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "wrk failed: {}\n{text}", output.status);
-    let line = text.lines().find(|line| line.starts_with('{')).with_context(|| format!("wrk printed\n{text}"))?;
+    let line =
+        text.lines().find(|line| line.starts_with('{')).with_context(|| format!("wrk printed\n{text}"))?;
     let printed: Printed = serde_json::from_str(line)?;
     if printed.errors > 0 || printed.requests == 0 {
         bail!("{}: {} errors in {} requests", scenario.name, printed.errors, printed.requests);
