@@ -68,6 +68,11 @@ def test_what_the_app_raises(project: Path) -> None:
     assert "_build" not in report["traceback"]
 
 
+def test_the_environment_is_not_there(project: Path) -> None:
+    report = refused(project, "environment", "import os\nos.environ['NO_SUCH_VARIABLE']\n")
+    assert report["kind"] == "user" and "environment variables" in report["hint"]
+
+
 def test_a_syntax_error(project: Path) -> None:
     report = refused(project, "syntax", "def (:\n")
     assert report["kind"] == "user" and "SyntaxError" in report["error"] and "syntax.py" in report["traceback"]

@@ -56,7 +56,16 @@ def _import(module: str) -> Any:
 def user_error(error: BaseException) -> BuildError:
     """What the user's code raised, with the user's part of the traceback."""
     last = traceback.format_exception_only(error)[-1].strip()
-    return BuildError("user", f"the app's module raised {last}", traceback=users_traceback(error))
+    hint = _ENVIRONMENT if isinstance(error, KeyError) and _from_environ(error) else None
+    return BuildError("user", f"the app's module raised {last}", hint=hint, traceback=users_traceback(error))
+
+
+_ENVIRONMENT = "environment variables are not there while the app is built: read them in a start-up hook or a handler"
+
+
+def _from_environ(error: BaseException) -> bool:
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and frames[-1].name == "__getitem__" and frames[-1].filename.endswith(("os.py", "<frozen os>"))
 
 
 def users_traceback(error: BaseException) -> str:

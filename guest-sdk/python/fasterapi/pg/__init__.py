@@ -39,3 +39,8 @@ from ._errors import (
 )
 from ._result import Column as Column, Result as Result, Row as Row
 from ._session import Pg as Pg, PgPool as PgPool, Tx as Tx
+
+for _name, _value in list(globals().items()):
+    if isinstance(_value, type):
+        _value.__module__ = __name__  # the name that people know, in tracebacks too
+del _name, _value
