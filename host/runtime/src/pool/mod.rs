@@ -12,7 +12,7 @@ mod filler;
 pub mod policy;
 mod state;
 
-use std::{sync::Arc, time::Instant};
+use std::{pin::pin, sync::Arc, time::Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
@@ -32,6 +32,7 @@ pub struct Pool<M: Maker> {
     limits: PoolLimits,
     state: Mutex<State<M::Instance>>,
     wake_filler: Notify,
+    freed: Notify,
 }
 
 /// Why there is no instance.
@@ -66,6 +67,7 @@ impl<M: Maker> Pool<M> {
             limits,
             state: Mutex::new(State::new(routes)),
             wake_filler: Notify::new(),
+            freed: Notify::new(),
         });
         tokio::spawn(filler::run(Arc::downgrade(&pool)));
         pool
@@ -106,6 +108,24 @@ impl<M: Maker> Pool<M> {
     pub fn census(&self) -> (usize, usize) {
         let state = self.state.lock();
         (state.live, state.spares.len() + state.idle.iter().map(Vec::len).sum::<usize>())
+    }
+
+    /// Waits until no instance is on loan or being made: the work behind the last response is then done, too. Each
+    /// loan is bounded by the limits of its instance.
+    pub async fn drained(&self) {
+        let mut freed = pin!(self.freed.notified());
+        loop {
+            freed.as_mut().enable();
+            {
+                let mut state = self.state.lock();
+                state.draining = true;
+                if !state.is_busy() {
+                    return;
+                }
+            }
+            freed.as_mut().await;
+            freed.set(self.freed.notified());
+        }
     }
 
     /// Ends the pool: idle instances and spares run their shut-down hooks, waiting requests are refused. Instances on
@@ -208,6 +228,13 @@ impl<M: Maker> Pool<M> {
             }
         }
         state.live = state.live.saturating_sub(1);
+        self.tell_drain(&state);
+    }
+
+    fn tell_drain(&self, state: &State<M::Instance>) {
+        if state.draining {
+            self.freed.notify_waiters();
+        }
     }
 
     /// Puts a new instance, which belongs to no route, where it is wanted most.
@@ -226,6 +253,7 @@ impl<M: Maker> Pool<M> {
             tokio::spawn(self.maker.stop(instance));
         } else {
             state.spares.push(instance);
+            self.tell_drain(&state);
         }
     }
 
@@ -254,6 +282,7 @@ impl<M: Maker> Pool<M> {
         if let Some(idle) = state.idle.get_mut(route) {
             idle.push(Idle { instance, since: Instant::now() });
         }
+        self.tell_drain(&state);
     }
 }
 

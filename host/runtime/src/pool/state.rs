@@ -20,6 +20,8 @@ pub(super) struct State<I> {
     pub(super) live: usize,
     pub(super) bound: u64,
     pub(super) make_time: Duration,
+    /// Somebody waits for the last loan to come back.
+    pub(super) draining: bool,
     pub(super) closed: bool,
 }
 
@@ -50,8 +52,14 @@ impl<I> State<I> {
             live: 0,
             bound: 0,
             make_time: Duration::from_millis(10),
+            draining: false,
             closed: false,
         }
+    }
+
+    /// Whether an instance is on loan or being made.
+    pub(super) fn is_busy(&self) -> bool {
+        self.live > self.spares.len() + self.idle.iter().map(Vec::len).sum::<usize>()
     }
 
     pub(super) fn enqueue(&mut self, route: usize) -> oneshot::Receiver<Turn<I>> {

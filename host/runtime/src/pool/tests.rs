@@ -169,3 +169,16 @@ async fn a_closed_pool_stops_everything() {
     assert_eq!(pool.census(), (0, 0));
     assert_eq!(pool.maker.stopped.load(SeqCst), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_ends_with_the_last_loan() {
+    let pool = Pool::new(Fake::default(), 1, limits());
+    let (lent, lost) = (pool.checkout(0).await.unwrap(), pool.checkout(0).await.unwrap());
+    let mut drained = pin!(pool.drained());
+    assert!(futures::poll!(drained.as_mut()).is_pending());
+    lent.checkin();
+    assert!(futures::poll!(drained.as_mut()).is_pending());
+    drop(lost);
+    drained.await;
+    assert_eq!(pool.census(), (1, 1));
+}
