@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cache::{Cache, KeyMaker, create_folder};
+use crate::cache::{Cache, Key, KeyMaker, create_folder};
 use crate::command::run;
 use crate::compiled;
 use crate::component::copy_tree;
@@ -81,26 +81,37 @@ pub(crate) fn site(
 ) -> Result<Site, BuildError> {
     let policy: Policy = toml::from_str(assets::PACKAGES)
         .map_err(|error| BuildError::Internal(format!("packages.toml is malformed: {error}")))?;
-    let mut key = KeyMaker::default();
-    requirements.add_to(&mut key);
-    assets::add_to(&mut key);
-    let key = key.finish();
-    let folder = cache.entry("site", &key, |folder| {
-        let unpacked = unpacked(cache, toolchain, requirements, &policy, progress)?;
+    let unpacked = unpacked(cache, toolchain, requirements, &policy, progress)?;
+    let packages = unpacked.join(PACKAGES_FOLDER);
+    let folder = cache.entry("site", &site_key(&packages)?, |folder| {
         let site = folder.join("site");
-        copy_tree(&unpacked.join(PACKAGES_FOLDER), &site)?;
+        copy_tree(&packages, &site)?;
         assets::write_sdk(&site)?;
-        let report = folder.join(REPORT);
-        fs::copy(unpacked.join(REPORT), &report).map_err(BuildError::io("copy", &report))?;
         compiled::site(cache, toolchain, &site, progress)
     })?;
-    let report = read_report(&folder.join(REPORT))?;
+    let report = read_report(&unpacked.join(REPORT))?;
     let notices = report.skipped.iter().filter_map(|name| {
         let reason = policy.skip.get(name)?;
         Some(format!("`{name}` is left out: {reason}"))
     });
     let notices = notices.collect();
     Ok(Site { folder: folder.join("site"), packages: report.installed, notices })
+}
+
+/// Different requirements often come to the same packages: what pip recorded of each file names the content.
+fn site_key(packages: &Path) -> Result<Key, BuildError> {
+    let mut records = Vec::new();
+    for entry in fs::read_dir(packages).map_err(BuildError::io("read", packages))? {
+        let record = entry.map_err(BuildError::io("read", packages))?.path().join("RECORD");
+        if record.is_file() {
+            records.push(fs::read(&record).map_err(BuildError::io("read", &record))?);
+        }
+    }
+    records.sort();
+    let mut key = KeyMaker::default();
+    records.iter().for_each(|record| key.add(record));
+    assets::add_to(&mut key);
+    Ok(key.finish())
 }
 
 /// What pip unpacks for the requirements.

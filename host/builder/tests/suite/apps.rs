@@ -8,12 +8,16 @@ use fasterapi_core::manifest::{self, AppKind, RouteKind};
 use crate::suite::Project;
 
 const FASTAPI: &str = "
+import uvicorn
 from fastapi import FastAPI
 app = FastAPI()
 
 @app.get('/items/{item_id}')
 def read(item_id: int) -> dict[str, int]:
     return {'id': item_id}
+
+if __name__ == '__main__':
+    uvicorn.run(app)
 ";
 
 fn in_file(project: &Project) -> Manifest {
