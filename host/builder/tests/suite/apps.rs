@@ -20,8 +20,6 @@ if __name__ == '__main__':
     uvicorn.run(app)
 ";
 
-const ASGI: &str = "async def app(scope, receive, send): ...\n";
-
 fn in_file(project: &Project) -> Manifest {
     let component = fs::read(project.path().join("app.wasm")).unwrap();
     manifest::read(&component).unwrap().unwrap()
@@ -45,7 +43,8 @@ fn a_fastapi_app_becomes_a_component_with_its_routes_and_an_unchanged_one_comes_
 
 #[test]
 fn an_app_without_dependencies_is_small() {
-    let project = Project::of(&[("src/shop/web.py", ASGI), ("src/shop/__init__.py", "")]);
+    let source = "async def app(scope, receive, send): ...\n";
+    let project = Project::of(&[("src/shop/web.py", source), ("src/shop/__init__.py", "")]);
     let built = project.build("shop.web:app").unwrap();
     assert_eq!(built.manifest.kind, AppKind::Asgi);
     assert!(built.manifest.packages.is_empty());
@@ -54,7 +53,7 @@ fn an_app_without_dependencies_is_small() {
 
 #[test]
 fn a_wrong_name_is_one_line_with_a_hint() {
-    let project = Project::of(&[("main.py", ASGI)]);
+    let project = Project::of(&[("main.py", FASTAPI)]);
     let text = project.refusal("main:ap");
     assert_eq!(text, "module `main` has no attribute `ap`\nhint: did you mean `app`?");
     let text = project.refusal("mian:app");
