@@ -76,10 +76,29 @@ impl Cluster {
                 Answer::NotNow => pause(POLL),
             }
         }
-        if !self.data().join("PG_VERSION").exists() {
+        let is_new = !self.data().join("PG_VERSION").exists();
+        if is_new {
             self.init()?;
         }
-        self.start().map(Running::Own)
+        let child = self.start()?;
+        if is_new {
+            self.sync();
+        }
+        Ok(Running::Own(child))
+    }
+
+    /// Has a new data folder's thousand files written to the disk, which can take a minute on a busy one, while the
+    /// server runs already: a crash of the machine before that costs no more than a server minutes old.
+    fn sync(&self) {
+        let mut command = self.command(&self.binaries.initdb());
+        command.arg("--sync-only").arg("-D").arg(self.data()).stdout(Stdio::null()).stderr(Stdio::null());
+        let synced = move || match command.status() {
+            Ok(status) if status.success() => {}
+            other => tracing::warn!(?other, "the embedded postgres's new data folder was not synced"),
+        };
+        if let Err(error) = std::thread::Builder::new().name("postgres-sync".into()).spawn(synced) {
+            tracing::warn!(%error, "the embedded postgres's new data folder was not synced");
+        }
     }
 
     fn lock(&self) -> Result<File, EmbeddedError> {
@@ -129,7 +148,8 @@ impl Cluster {
         let initdb = self.binaries.initdb();
         let mut command = self.command(&initdb);
         command.arg("-D").arg(folder);
-        command.args(["-U", USER, "-A", "trust", "--encoding=UTF8", "--lc-messages=C", "--no-instructions"]);
+        command.args(["-U", USER, "-A", "trust", "--encoding=UTF8", "--lc-messages=C"]);
+        command.args(["--no-instructions", "--no-sync"]);
         match utf8 {
             true if self.binaries.major >= BUILTIN_LOCALE_SINCE => {
                 command.args(["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"])

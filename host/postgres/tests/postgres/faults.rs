@@ -1,5 +1,7 @@
 //! Servers and connections that die, and the pool's way back.
 
+use std::{path::Path, time::Duration};
+
 use fasterapi_postgres::{PgErrorKind, PoolLimits};
 
 use crate::support::{Db, P, db_on, db_with, eventually, one_session, own_server, pack, server, text};
@@ -46,10 +48,10 @@ async fn a_transaction_that_lost_its_session_stays_lost() {
     assert_eq!(db.value("SELECT to_regclass('t')", &[]).await, "None");
 }
 
-fn postmaster(socket_dir: &std::path::Path) -> i32 {
+fn postmaster(socket_dir: &Path) -> Option<i32> {
     let folders = std::fs::read_dir(socket_dir).unwrap().flatten();
-    let file = folders.map(|folder| folder.path().join("postmaster.pid")).find(|file| file.exists()).unwrap();
-    std::fs::read_to_string(file).unwrap().lines().next().unwrap().parse().unwrap()
+    let file = folders.map(|folder| folder.path().join("postmaster.pid")).find(|file| file.exists())?;
+    std::fs::read_to_string(file).ok()?.lines().next()?.parse().ok()
 }
 
 fn kill(pid: i32, signal: rustix::process::Signal) {
@@ -61,7 +63,9 @@ fn kill(pid: i32, signal: rustix::process::Signal) {
 #[tokio::test]
 async fn a_server_that_ends_is_started_again_and_the_pool_recovers() {
     let own = own_server().await;
-    let db = db_on(&own.server, PoolLimits::default()).await;
+    let socket_dir = own.server.socket_dir();
+    let limits = PoolLimits { statement_timeout: Duration::from_secs(120), ..PoolLimits::default() };
+    let db = db_on(&own.server, limits).await;
     db.query("CREATE TABLE t (id int)", &[]).await.unwrap();
     for (n, signal) in
         [rustix::process::Signal::INT, rustix::process::Signal::QUIT, rustix::process::Signal::KILL]
@@ -72,10 +76,15 @@ async fn a_server_that_ends_is_started_again_and_the_pool_recovers() {
         let ended = async {
             let sql = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND state = 'active'";
             eventually("it runs", || async { db.value(sql, &[]).await != "1" }).await;
-            kill(postmaster(own.server.socket_dir()), signal);
+            let old = postmaster(socket_dir).unwrap();
+            kill(old, signal);
+            old
         };
-        let (error, ()) = tokio::join!(running, ended);
+        let (error, old) = tokio::join!(running, ended);
         assert_eq!(error.unwrap_err().kind, PgErrorKind::Connection, "{signal:?}");
+        // The old one's children may serve on for a moment.
+        let is_new = || async { postmaster(socket_dir).is_some_and(|new| new != old) };
+        eventually("a new server starts", is_new).await;
         let insert = async || match db.query("INSERT INTO t VALUES ($1)", &[P::Int(n as i128)]).await {
             Ok(_) => true,
             Err(error) => {
