@@ -30,7 +30,9 @@ pub fn parse(text: &str) -> Vec<Ask> {
 }
 
 fn with_line(mut case: Ask, line: &str) -> Ask {
-    let text = |prefix: &str| line.strip_prefix(prefix).map(|rest| unescaped(rest.strip_prefix(' ').unwrap_or(rest)));
+    let text = |prefix: &str| {
+        line.strip_prefix(prefix).map(|rest| unescaped(rest.strip_prefix(' ').unwrap_or(rest)))
+    };
     if let Some(body) = text("json>") {
         return case.body("application/json", body);
     }
@@ -45,7 +47,8 @@ fn with_line(mut case: Ask, line: &str) -> Ask {
         return case.body("", body);
     }
     if let Some(part) = text("part>") {
-        let parts: Vec<_> = case.parts.iter().filter(|part| !part.is_empty()).map(|part| part.to_vec()).collect();
+        let parts: Vec<_> =
+            case.parts.iter().filter(|part| !part.is_empty()).map(|part| part.to_vec()).collect();
         return case.parts(parts.into_iter().chain([part]));
     }
     let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("`{line}` is no header and no body"));
@@ -83,7 +86,8 @@ mod tests {
         let text = "# comment\nGET /a?b=c\nx-h: \\xe9\nx-h: 2\n\nPOST /b\njson> {\"a\": \"\\\\n\"}\nPUT /c\nbody> a\\r\\n\nbody> b\nPUT /d\npart> 1\npart> 2\n";
         let cases = parse(text);
         assert_eq!(cases.len(), 4);
-        let values: Vec<_> = cases[0].headers.get_all("x-h").iter().map(|value| value.as_bytes().to_vec()).collect();
+        let values: Vec<_> =
+            cases[0].headers.get_all("x-h").iter().map(|value| value.as_bytes().to_vec()).collect();
         assert_eq!(values, [b"\xe9".to_vec(), b"2".to_vec()]);
         assert_eq!((cases[1].parts[0].as_ref(), cases[1].headers.len()), (&br#"{"a": "\n"}"#[..], 1));
         assert_eq!(cases[2].parts, ["a\r\nb"]);

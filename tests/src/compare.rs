@@ -35,7 +35,10 @@ pub async fn compare(host: &Host, asks: &[Ask]) {
 /// How two answers to `method` differ, line by line.
 fn difference(method: &Method, expected: &Answer, found: &Answer) -> Option<String> {
     let mut found = found.clone();
-    if *method != Method::HEAD && !expected.headers.contains_key(CONTENT_LENGTH) && declares_its_length(&found) {
+    if *method != Method::HEAD
+        && !expected.headers.contains_key(CONTENT_LENGTH)
+        && declares_its_length(&found)
+    {
         found.headers.remove(CONTENT_LENGTH);
     }
     let (expected, found) = (lines(expected), lines(&found));
@@ -66,7 +69,9 @@ fn lines(answer: &Answer) -> Vec<String> {
         }
     }
     let mut lines = vec![format!("status {}", answer.status), format!("body whole: {}", answer.whole)];
-    lines.extend(headers.iter().flat_map(|(name, values)| values.iter().map(move |value| format!("{name}: {value}"))));
+    lines.extend(
+        headers.iter().flat_map(|(name, values)| values.iter().map(move |value| format!("{name}: {value}"))),
+    );
     lines.push(match std::str::from_utf8(&answer.body) {
         Ok(text) => format!("body {text}"),
         Err(_) => format!("body {}", answer.body.escape_ascii()),

@@ -33,8 +33,14 @@ impl Guest {
     pub const STARLETTE: Self = Self { folder: "examples/starlette-app", target: "main:app" };
 
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::CONFORMANCE, Self::SHARED_STATE, Self::WITH_POSTGRES, Self::HELLO, Self::ITEMS, Self::STARLETTE];
+    pub const ALL: [Self; 6] = [
+        Self::CONFORMANCE,
+        Self::SHARED_STATE,
+        Self::WITH_POSTGRES,
+        Self::HELLO,
+        Self::ITEMS,
+        Self::STARLETTE,
+    ];
 
     /// The app's folder.
     #[must_use]

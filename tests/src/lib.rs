@@ -14,7 +14,7 @@
 
 pub mod cases;
 pub mod compare;
-mod guest;
+pub mod guest;
 mod host;
 pub mod http;
 pub mod logs;

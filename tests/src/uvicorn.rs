@@ -53,12 +53,17 @@ impl Uvicorn {
     }
 }
 
+/// A Python that has uvicorn, FastAPI and what the conformance guest needs. Blocks: a minute when it must be made.
+#[must_use]
+pub fn python() -> PathBuf {
+    environment(&Guest::CONFORMANCE.dir().join("requirements.txt"))
+}
+
 fn start() -> Uvicorn {
-    let guest = Guest::CONFORMANCE.dir();
-    let python = environment(&guest.join("requirements.txt"));
-    let mut command = Command::new(python);
-    command.args(["-u", "-B", "-W", "ignore", "-c", PROGRAM]).current_dir(&guest);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut command = Command::new(python());
+    command.args(["-u", "-B", "-W", "ignore", "-c", PROGRAM]).current_dir(Guest::CONFORMANCE.dir());
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let output = Arc::new(Mutex::new(String::new()));
     let (found, address) = mpsc::channel();
     follow(child.stdout.take().unwrap(), Arc::clone(&output), found.clone());
@@ -68,7 +73,11 @@ fn start() -> Uvicorn {
     Uvicorn { addr, output, _stdin: child.stdin.take().unwrap(), _child: child }
 }
 
-fn follow(stream: impl std::io::Read + Send + 'static, output: Arc<Mutex<String>>, found: mpsc::Sender<SocketAddr>) {
+fn follow(
+    stream: impl std::io::Read + Send + 'static,
+    output: Arc<Mutex<String>>,
+    found: mpsc::Sender<SocketAddr>,
+) {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
             if let Some((_, rest)) = line.split_once("running on http://")

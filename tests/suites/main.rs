@@ -7,5 +7,10 @@
     reason = "all of it is tests"
 )]
 
-mod hello;
 mod asgi;
+mod cli;
+mod drain;
+mod faults;
+mod hello;
+mod instances;
+mod postgres;

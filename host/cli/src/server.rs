@@ -4,6 +4,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use fasterapi_capabilities::postgres::PostgresGrants;
@@ -64,6 +65,7 @@ pub struct Server {
     edge: Edge<Platform>,
     platform: Arc<Platform>,
     databases: Databases,
+    drain_deadline: Duration,
 }
 
 const DEFAULT_ADDR: ([u8; 4], u16) = ([127, 0, 0, 1], 8000);
@@ -99,8 +101,9 @@ impl Server {
         let revision = Revision::load(&engine, &images, &component, options, compiling).await;
         let revision = revision.map_err(|error| Failure::input(format!("{at}: {error}")))?;
         let platform = Arc::new(Platform::new(Arc::new(revision)));
+        let drain_deadline = edge.drain_deadline;
         let edge = Edge::new(listener, edge, Arc::clone(&platform));
-        Ok(Self { edge, platform, databases })
+        Ok(Self { edge, platform, databases, drain_deadline })
     }
 
     /// Where it listens.
@@ -115,9 +118,16 @@ impl Server {
         Arc::clone(&self.platform)
     }
 
-    /// Serves until `shutdown` has drained it, then ends the app and its databases.
+    /// Serves until `shutdown` has drained it, background work included, then ends the app and its databases.
     pub async fn run(self, shutdown: Shutdown) -> DrainReport {
-        let report = self.edge.serve(shutdown).await;
+        let report = self.edge.serve(shutdown.clone()).await;
+        tokio::select! {
+            () = self.platform.drained() => {}
+            () = shutdown.forced() => {}
+            () = tokio::time::sleep(self.drain_deadline) => {
+                tracing::warn!("background work was cut: it did not finish within {:?}", self.drain_deadline);
+            }
+        }
         self.platform.close().await;
         self.databases.close().await;
         report

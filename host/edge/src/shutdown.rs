@@ -43,6 +43,11 @@ impl Shutdown {
         self.reach(Stage::Forced);
     }
 
+    /// Waits until what is in flight is to be cut: [`Shutdown::force`] was called, or a drain ran into its deadline.
+    pub async fn forced(&self) {
+        self.watch().reached(Stage::Forced).await;
+    }
+
     pub(crate) fn watch(&self) -> Watch {
         let notified = Box::pin(Arc::clone(&self.inner.changed).notified_owned());
         Watch { shutdown: self.clone(), notified, waker: None }

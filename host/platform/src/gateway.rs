@@ -43,6 +43,11 @@ impl Platform {
         self.live.load_full()
     }
 
+    /// Waits until the work behind the last response is done.
+    pub async fn drained(&self) {
+        self.live().pool().drained().await;
+    }
+
     /// Ends the app: instances run their shut-down hooks. To be called when no request is in flight.
     pub async fn close(&self) {
         self.live.load().pool().close().await;

@@ -1,6 +1,8 @@
 """The app that uvicorn and fasterapi-host must serve alike. Plain FastAPI: nothing in it knows either server."""
 
+import asyncio
 import itertools
+import os
 import uuid
 from contextlib import asynccontextmanager
 
@@ -10,6 +12,9 @@ from routes import bodies, concurrency, errors, instance, params, responses, sec
 
 @asynccontextmanager
 async def lifespan(_: FastAPI):
+    await asyncio.sleep(float(os.environ.get("START_DELAY", 0)))
+    if reason := os.environ.get("START_FAILS"):
+        raise RuntimeError(reason)
     instance.started()
     print(f"instance {instance.NAME} started")
     yield {"greeting": "hello", "numbers": itertools.count(1), "id": str(uuid.uuid4())}

@@ -10,7 +10,11 @@ use fasterapi_tests::{
 async fn background_tasks_run_after_the_response() {
     let host = Host::conformance().await;
     let token = logs::token("background");
-    let answer = host.client().send(get(&format!("/concurrency/background?token={token}&seconds=1"))).await.expect(200);
+    let answer = host
+        .client()
+        .send(get(&format!("/concurrency/background?token={token}&seconds=1")))
+        .await
+        .expect(200);
     assert_eq!(answer.json()["done"], false);
     assert!(!logs::have(&format!("{token} done")), "the response waited for its background task");
     eventually!(logs::have(&format!("{token} done in the background")));

@@ -28,6 +28,9 @@ async fn a_method_that_nobody_knows_is_405() {
     let host = Host::conformance().await.client();
     for protocol in [Protocol::H1, Protocol::H2] {
         let answer = host.send_by(protocol, ask("BREW", "/params/query")).await.expect(405);
-        assert_eq!((answer.header("allow"), answer.text().as_str()), (Some("GET"), r#"{"detail":"Method Not Allowed"}"#));
+        assert_eq!(
+            (answer.header("allow"), answer.text().as_str()),
+            (Some("GET"), r#"{"detail":"Method Not Allowed"}"#)
+        );
     }
 }

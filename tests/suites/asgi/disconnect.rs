@@ -13,7 +13,8 @@ async fn a_stream_stops_when_its_client_leaves() {
     let host = Host::conformance().await;
     for protocol in PROTOCOLS {
         let token = logs::token("forever");
-        let mut stream = host.client().open(protocol, get(&format!("/streams/forever?token={token}")), false).await;
+        let mut stream =
+            host.client().open(protocol, get(&format!("/streams/forever?token={token}")), false).await;
         assert_eq!(stream.text().await.lines().next(), Some("tick"));
         assert!(!logs::have(&format!("{token} stopped")));
         drop(stream);
@@ -26,7 +27,8 @@ async fn an_app_that_asks_learns_that_its_client_left() {
     let host = Host::conformance().await;
     for protocol in PROTOCOLS {
         let token = logs::token("watch");
-        let waiting = host.client().begin(protocol, get(&format!("/streams/watch?token={token}")), false).await;
+        let waiting =
+            host.client().begin(protocol, get(&format!("/streams/watch?token={token}")), false).await;
         eventually!(logs::have(&format!("{token} began")));
         waiting.leave();
         eventually!(logs::have(&format!("{token} saw the client leave")));
@@ -58,7 +60,8 @@ async fn an_upload_is_whole_when_it_is() {
     let host = Host::conformance().await;
     for protocol in PROTOCOLS {
         let token = logs::token("whole");
-        let mut upload = host.client().begin(protocol, post(&format!("/streams/cut?token={token}")), true).await;
+        let mut upload =
+            host.client().begin(protocol, post(&format!("/streams/cut?token={token}")), true).await;
         upload.write(vec![b'x'; 100_000]).await;
         upload.end();
         assert_eq!(upload.answer().await.expect(200).json()["length"], 100_000);

@@ -68,7 +68,8 @@ async fn a_body_over_the_limit_is_413_and_one_at_it_is_not() {
     let host = Host::start(Guest::CONFORMANCE, |config| config.edge.limits.body_bytes = 100_000).await;
     for protocol in [Protocol::H1, Protocol::H2] {
         let sized = |size| post("/bodies/raw").body("", vec![b'x'; size]);
-        let parts = |size: usize| post("/bodies/raw").parts(std::iter::repeat_n(vec![b'x'; 1000], size / 1000));
+        let parts =
+            |size: usize| post("/bodies/raw").parts(std::iter::repeat_n(vec![b'x'; 1000], size / 1000));
         for ask in [sized(100_000), parts(100_000)] {
             assert_eq!(host.client().send_by(protocol, ask).await.expect(200).json()["length"], 100_000);
         }

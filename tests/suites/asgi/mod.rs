@@ -28,7 +28,20 @@ macro_rules! topics {
     };
 }
 
-topics!(params, paths, bodies, forms, responses, errors, routing, streams, concurrency, security, subapps, bare);
+topics!(
+    params,
+    paths,
+    bodies,
+    forms,
+    responses,
+    errors,
+    routing,
+    streams,
+    concurrency,
+    security,
+    subapps,
+    bare
+);
 
 mod background;
 mod broken;

@@ -1,0 +1,62 @@
+//! Memory stays where it is, over many requests on one instance.
+
+use fasterapi_tests::{
+    Guest,
+    http::{Ask, Protocol, get, post},
+    postgres::Postgres,
+    process::HostProcess,
+};
+
+use super::{component, host};
+
+const MIB: usize = 1 << 20;
+
+/// What a process may grow by after its first rounds: the page sets of the allocators settle for a while.
+const SETTLING: usize = 8 * MIB;
+
+/// Sends `ask` again and again on one connection, to one instance; gives the process's growth after the first round.
+async fn growth(pg: &str, rounds: usize, ask: impl Fn(usize) -> Ask) -> usize {
+    let component = component(Guest::CONFORMANCE).await;
+    let serve = ["serve", component.to_str().unwrap(), "--addr", "127.0.0.1:0", "--pg", pg];
+    let server =
+        HostProcess::start(host(&[&serve[..], &["--max-instances", "1", "--min-spares", "0"]].concat()))
+            .await;
+    let mut connection = server.client().connect(Protocol::H1).await;
+    for number in 0..rounds / 4 {
+        connection.send(ask(number)).await.expect(200);
+    }
+    let before = server.private_memory();
+    for number in 0..rounds {
+        connection.send(ask(number)).await.expect(200);
+    }
+    server.private_memory().saturating_sub(before)
+}
+
+/// Bodies of 4 KiB each way: were one of them lost at each request, 80 MB would be.
+#[tokio::test]
+async fn twenty_thousand_requests_leave_nothing_behind() {
+    let ask = |number: usize| {
+        post("/faults/work").json(format!(r#"{{"number": {number}, "text": "{}"}}"#, "x".repeat(4096)))
+    };
+    let grown = growth("none", 20_000, ask).await;
+    assert!(grown < SETTLING, "{grown} bytes more after 20,000 requests");
+}
+
+/// Bytes, streamed both ways.
+#[tokio::test]
+async fn streams_leave_nothing_behind() {
+    let upload = |_| post("/streams/digest").body("", vec![0xff; 512 * 1024]);
+    let grown = growth("none", 400, upload).await;
+    assert!(grown < SETTLING, "{grown} bytes more after uploads of 200 MB");
+    let grown = growth("none", 400, |_| get("/streams/big?parts=8")).await;
+    assert!(grown < SETTLING, "{grown} bytes more after downloads of 200 MB");
+}
+
+/// 10,000 queries with 2 KB of parameters and 2 KB of results each, half of them bytes.
+#[tokio::test]
+async fn ten_thousand_queries_leave_nothing_behind() {
+    let postgres = tokio::task::spawn_blocking(Postgres::shared).await.unwrap();
+    let url = postgres.database().await;
+    let grown = growth(&url, 80, |_| get("/pg/many?count=100")).await;
+    assert!(grown < SETTLING, "{grown} bytes more after 10,000 queries");
+}
