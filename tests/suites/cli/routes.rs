@@ -6,14 +6,6 @@ use serde_json::{Value, json};
 use super::{component, host};
 
 #[tokio::test]
-async fn routes_are_a_table() {
-    let component = component(Guest::ITEMS).await;
-    let ended = run(host(&["routes", component.to_str().unwrap()])).await;
-    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
-    insta::assert_snapshot!(ended.stdout, @"");
-}
-
-#[tokio::test]
 async fn routes_are_json_for_programs() {
     let component = component(Guest::STARLETTE).await;
     let ended = run(host(&["routes", component.to_str().unwrap(), "--format", "json"])).await;
