@@ -8,7 +8,7 @@ use crate::pattern::{Param, Piece};
 
 #[derive(Debug, Clone, Copy)]
 enum Class {
-    Byte(u8),
+    Char(char),
     NotSlash,
     Digit,
     Hex,
@@ -16,18 +16,18 @@ enum Class {
 }
 
 impl Class {
-    fn contains(self, byte: u8) -> bool {
+    fn contains(self, found: char) -> bool {
         match self {
-            Self::Byte(expected) => byte == expected,
-            Self::NotSlash => byte != b'/',
-            Self::Digit => byte.is_ascii_digit(),
-            Self::Hex => byte.is_ascii_hexdigit(),
+            Self::Char(expected) => found == expected,
+            Self::NotSlash => found != '/',
+            Self::Digit => found.is_ascii_digit(),
+            Self::Hex => found.is_ascii_hexdigit(),
             Self::Any => true,
         }
     }
 }
 
-/// Takes one byte of a class; may take more of them; may be skipped together with the steps after it.
+/// Takes one character of a class, as Python's `re` counts them; may take more of them; may be skipped together with the steps after it.
 #[derive(Debug, Clone, Copy)]
 struct Step {
     class: Class,
@@ -67,7 +67,9 @@ impl Linear {
         let mut steps = Vec::new();
         for piece in pieces {
             match piece {
-                Piece::Literal(text) => steps.extend(text.bytes().map(|byte| Step::one(Class::Byte(byte)))),
+                Piece::Literal(text) => {
+                    steps.extend(text.chars().map(|expected| Step::one(Class::Char(expected))))
+                }
                 Piece::Param(param) => push_param(&mut steps, *param),
             }
         }
@@ -83,11 +85,11 @@ impl Linear {
         let mut live = Bits::default();
         live.set(0);
         self.follow_skips(&mut live);
-        for byte in path.bytes() {
+        for found in path.chars() {
             let mut next = Bits::default();
             live.each(|at| {
                 let Some(step) = self.steps.get(at) else { return };
-                if step.class.contains(byte) {
+                if step.class.contains(found) {
                     next.set(at + 1);
                     if step.repeats {
                         next.set(at);
@@ -119,13 +121,13 @@ fn push_param(steps: &mut Vec<Step>, param: Param) {
         Param::Int => steps.push(Step::plus(Class::Digit)),
         Param::Float => steps.extend([
             Step::plus(Class::Digit),
-            Step::one(Class::Byte(b'.')).skipping(2),
+            Step::one(Class::Char('.')).skipping(2),
             Step::plus(Class::Digit),
         ]),
         Param::Uuid => {
             for (index, group) in [8, 4, 4, 4, 12].into_iter().enumerate() {
                 if index > 0 {
-                    steps.push(Step::one(Class::Byte(b'-')).skipping(1));
+                    steps.push(Step::one(Class::Char('-')).skipping(1));
                 }
                 steps.extend(std::iter::repeat_n(Step::one(Class::Hex), group));
             }

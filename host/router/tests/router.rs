@@ -319,3 +319,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_character_of_several_bytes_is_one() {
+    let router =
+        Router::new([RoutePattern { pattern: "/{a}{b}", methods: &[] as &[&str], kind: RouteKind::Route }]);
+    assert_eq!(router.find("GET", "/é"), Outcome::Unmatched);
+    assert!(matches!(router.find("GET", "/éa"), Outcome::Match { .. }));
+}

@@ -8,7 +8,7 @@ use fasterapi_builder::{Cache, Event, pg_binaries};
 fn the_unpacked_server_runs() {
     let bin = pg_binaries::ensure(&Cache::open().unwrap(), &|_: Event<'_>| {}).unwrap();
     for (program, expected) in
-        [("postgres", "postgres (PostgreSQL) 16."), ("initdb", "initdb (PostgreSQL) 16.")]
+        [("postgres", "postgres (PostgreSQL) 18."), ("initdb", "initdb (PostgreSQL) 18.")]
     {
         let output = Command::new(bin.join(program)).arg("--version").output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
