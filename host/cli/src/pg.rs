@@ -62,7 +62,7 @@ async fn url() -> Result<(), Failure> {
 fn psql(url: &str, args: &[String]) -> Result<(), Failure> {
     let status = Command::new("psql").arg(url).args(args).status();
     let status = status.map_err(|error| {
-        Failure::other(format!("cannot run psql: {error}\\nhint: apt-get install postgresql-client"))
+        Failure::other(format!("cannot run psql: {error}\nhint: apt-get install postgresql-client"))
     })?;
     if status.success() { Ok(()) } else { Err(Failure::other(format!("psql ended with {status}"))) }
 }
