@@ -31,12 +31,9 @@ async def count(request: Request) -> StreamingResponse:
     return StreamingResponse(numbers(), media_type="text/plain")
 
 
-async def shout(request: Request) -> StreamingResponse:
-    async def upper():
-        async for part in request.stream():
-            yield part.upper()
-
-    return StreamingResponse(upper(), media_type="text/plain")
+async def shout(request: Request) -> PlainTextResponse:
+    parts = [part.upper() async for part in request.stream()]
+    return PlainTextResponse(b"".join(parts))
 
 
 app = Starlette(

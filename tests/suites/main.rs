@@ -10,6 +10,7 @@
 mod asgi;
 mod cli;
 mod drain;
+mod examples;
 mod faults;
 mod hello;
 mod instances;
