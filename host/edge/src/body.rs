@@ -23,6 +23,10 @@ pub(crate) struct EdgeBody {
     in_flight: InFlight,
     /// Whether the client learns of the body's end by the connection's (HTTP/1.0).
     close_delimited: bool,
+    /// The connection's flushes when hyper was last given something.
+    flushed: u64,
+    /// The payload failed; told to hyper when it has flushed what it was given.
+    failure: Option<BoxError>,
 }
 
 #[derive(Debug)]
@@ -38,7 +42,7 @@ impl EdgeBody {
     }
 
     pub(crate) fn full(bytes: Bytes, in_flight: InFlight) -> Self {
-        Self { payload: Payload::Full(bytes), in_flight, close_delimited: false }
+        Self::new(Payload::Full(bytes), in_flight)
     }
 
     pub(crate) fn measured(body: Measured, asked: &Asked, in_flight: InFlight) -> Self {
@@ -49,8 +53,14 @@ impl EdgeBody {
         Self::streamed(Payload::Compressed(Box::new(body)), asked, in_flight)
     }
 
+    fn new(payload: Payload, in_flight: InFlight) -> Self {
+        // hyper gets the head now.
+        let flushed = in_flight.connection.flushes.count();
+        Self { payload, in_flight, close_delimited: false, flushed, failure: None }
+    }
+
     fn streamed(payload: Payload, asked: &Asked, in_flight: InFlight) -> Self {
-        let mut body = Self { payload, in_flight, close_delimited: false };
+        let mut body = Self::new(payload, in_flight);
         if asked.version < Version::HTTP_11 && body.size_hint().exact().is_none() {
             body.close_delimited = true;
             body.in_flight.connection.set_close_delimited(true);
@@ -64,6 +74,36 @@ impl EdgeBody {
             self.in_flight.connection.set_close_delimited(false);
         }
     }
+
+    fn poll_payload(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.failure.is_some() {
+            return self.poll_failure(cx);
+        }
+        let polled = match &mut self.payload {
+            Payload::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Payload::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Payload::Measured(body) => body.poll_frame(cx),
+            Payload::Compressed(body) => body.poll_frame(cx),
+        };
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.flushed = self.in_flight.connection.flushes.count();
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                tracing::debug!(%error, "response body failed");
+                self.failure = Some(error);
+                self.poll_failure(cx)
+            }
+            other => other,
+        }
+    }
+
+    /// See [`crate::flushes`].
+    fn poll_failure(&mut self, cx: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        ready!(self.in_flight.connection.flushes.poll_after(cx, self.flushed));
+        Poll::Ready(self.failure.take().map(Err))
+    }
 }
 
 impl Body for EdgeBody {
@@ -75,17 +115,11 @@ impl Body for EdgeBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        let polled = match &mut this.payload {
-            Payload::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Payload::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Payload::Measured(body) => body.poll_frame(cx),
-            Payload::Compressed(body) => body.poll_frame(cx),
-        };
+        let polled = this.poll_payload(cx);
         h2::note(&polled);
         match &polled {
             Poll::Ready(None) => this.ended(),
             Poll::Ready(Some(Ok(_))) if this.is_end_stream() => this.ended(),
-            Poll::Ready(Some(Err(error))) => tracing::debug!(%error, "response body failed"),
             _ => {}
         }
         polled
@@ -93,6 +127,7 @@ impl Body for EdgeBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.payload {
+            _ if self.failure.is_some() => false,
             Payload::Full(bytes) => bytes.is_empty(),
             Payload::Measured(body) => body.is_end_stream(),
             Payload::Compressed(body) => body.is_end_stream(),

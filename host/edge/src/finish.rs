@@ -102,7 +102,8 @@ fn fix_bodiless_head(headers: &mut HeaderMap, status: StatusCode, length: Option
         if status == StatusCode::RESET_CONTENT {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-    } else if let Some(length) = length {
+    } else if let Some(length) = length.filter(|length| *length > 0) {
+        // An empty body without a declared length says nothing of what GET would get.
         headers.entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
     }
 }

@@ -18,6 +18,7 @@ mod config;
 mod connection;
 mod deadline;
 mod finish;
+mod flushes;
 mod gateway;
 mod h1;
 mod h2;

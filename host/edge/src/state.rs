@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::flushes::Flushes;
 use crate::problem::Refusal;
 use crate::{EdgeConfig, Peer};
 
@@ -23,6 +24,7 @@ pub(crate) struct Connection {
     refusal: OnceLock<Refusal>,
     /// Whether a response is under way whose end only the connection's end shows.
     close_delimited: AtomicBool,
+    pub(crate) flushes: Flushes,
 }
 
 impl Connection {
@@ -35,6 +37,7 @@ impl Connection {
             idle_since: AtomicU64::new(0),
             refusal: OnceLock::new(),
             close_delimited: AtomicBool::new(false),
+            flushes: Flushes::default(),
         }
     }
 

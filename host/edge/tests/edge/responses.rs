@@ -33,9 +33,17 @@ async fn head_has_the_headers_of_get_and_no_body() {
         ((|| with(full("hello"), &[])) as fn() -> Response<ResponseBody>, Some("5")),
         (|| with(full("hello"), &[("content-length", "5")]), Some("5")),
         (|| with(full(""), &[("content-length", "5")]), Some("5")),
+        (|| with(full(""), &[("content-length", "0")]), Some("0")),
+        (|| with(full(""), &[]), None),
         (|| with(stream(&["hel", "lo"]), &[]), None),
     ] {
         let server = answering(make);
+        let (mut client, _connection) = h2_client(&server).await;
+        let answer = client.send_request(h2_request(&server, "HEAD", "/", "")).await.unwrap();
+        assert_eq!(
+            answer.headers().get("content-length").map(HeaderValue::as_bytes),
+            length.map(str::as_bytes)
+        );
         let mut wire = Wire::connect(&server).await;
         for _ in 0..2 {
             wire.send("HEAD / HTTP/1.1\r\nhost: t\r\n\r\n").await;
@@ -189,6 +197,61 @@ async fn an_error_in_the_body_is_never_a_clean_end() {
         };
         assert!(!complete, "{declared:?} {version}: {text:?}");
     }
+}
+
+/// Bodies that break off at once: what came before reaches the client all the same.
+#[tokio::test]
+async fn what_precedes_an_error_is_sent() {
+    for parts in [&[][..], &["first"], &["first", "second"]] {
+        let server = answering(move || {
+            let (chunks, body) = fed();
+            parts
+                .iter()
+                .for_each(|part| chunks.unbounded_send(Ok(Bytes::from_static(part.as_bytes()))).unwrap());
+            chunks.unbounded_send(Err("the guest trapped".into())).unwrap();
+            with(body, &[])
+        });
+        let mut wire = Wire::connect(&server).await;
+        wire.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n").await;
+        assert_eq!(wire.head().await.0, 200);
+        for part in parts {
+            assert_eq!(wire.chunk().await.as_deref(), Some(part.as_bytes()));
+        }
+        wire.closes().await;
+
+        let (mut client, _connection) = h2_client(&server).await;
+        let response = client.send_request(h2_request(&server, "GET", "/", "")).await.unwrap();
+        let mut body = response.into_body();
+        let mut got = Vec::new();
+        let end = loop {
+            match body.frame().await {
+                Some(Ok(frame)) => got.extend_from_slice(&frame.into_data().unwrap()),
+                end => break end,
+            }
+        };
+        assert_eq!(got, parts.concat().as_bytes());
+        assert!(matches!(end, Some(Err(_))), "a clean end: {end:?}");
+    }
+}
+
+/// The client reads nothing until the body has failed: the error must not overtake what is still to be written.
+#[tokio::test]
+async fn an_error_waits_for_a_slow_client() {
+    const PART: usize = 16 * 1024 * 1024;
+    let server = answering(|| {
+        let (chunks, body) = fed();
+        chunks.unbounded_send(Ok(vec![b'x'; PART].into())).unwrap();
+        chunks.unbounded_send(Err("the guest trapped".into())).unwrap();
+        with(body, &[])
+    });
+    let mut wire = Wire::connect(&server).await;
+    wire.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    assert_eq!(wire.head().await.0, 200);
+    let mut got = 0;
+    while got < PART {
+        got += wire.chunk().await.unwrap().len();
+    }
+    wire.closes().await;
 }
 
 #[tokio::test]
