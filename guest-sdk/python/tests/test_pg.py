@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import marshal
 from collections.abc import Iterator
@@ -14,10 +15,12 @@ from typing import Any, Self
 from uuid import UUID
 
 import pytest
+from fake_host import FakeHost
 from pydantic import BaseModel
 
 from fasterapi import pg as public
-from fasterapi.pg import Json, Pg, PgError, PgNoRows, PgPool, PgTooManyRows, PgUsageError, Result, _host
+from fasterapi._wasm.calls import LINGER
+from fasterapi.pg import Json, Pg, PgError, PgNoRows, PgPool, PgTooManyRows, PgUsageError, Result, Tx, _host
 from fasterapi.pg._codec import pack
 
 
@@ -271,6 +274,48 @@ def test_an_end_by_hand(script: Script) -> None:
     assert [asked[0] for asked in script.asked] == ["begin", "rollback", "drop"]
     with pytest.raises(PgUsageError, match="not begun"):
         Pg("db").tx().exec("A")
+
+
+def test_a_transaction_left_open_ends_with_its_call(script: Script, host: FakeHost, caplog: pytest.LogCaptureFixture) -> None:
+    left: list[Tx] = []
+
+    async def leave() -> None:
+        pg = Pg("db")
+        left.append(pg.tx().__enter__())
+        left.append(pg.tx().__enter__())
+        with Pg("db").tx():
+            pass
+        script.asked.clear()
+
+    assert host.call(leave()).exited
+    assert script.asked == [("drop",)]
+    assert caplog.messages == ["a transaction was left open: it is rolled back with the end of its request"]
+    for tx in left:
+        with pytest.raises(PgUsageError, match="its request ended before it did"):
+            tx.exec("A")
+        with pytest.raises(PgUsageError, match="its request ended before it did"):
+            tx.__exit__(None, None, None)  # a block that ends as if all were well
+        tx.__exit__(KeyError, KeyError(), None)
+    assert script.asked == [("drop",)]
+
+
+def test_a_transaction_of_a_task_that_outlives_its_call_ends_with_a_later_one(script: Script, host: FakeHost) -> None:
+    async def begin() -> None:
+        await asyncio.sleep(LINGER + 1)
+        Pg("db").tx().__enter__()
+
+    async def start() -> None:
+        asyncio.create_task(begin())
+
+    async def sleep() -> None:
+        await asyncio.sleep(5)
+
+    host.call(start())
+    host.run(LINGER + 0.5)
+    assert not script.asked
+    later = host.call(sleep())
+    host.run()
+    assert later.exited and script.asked[-1] == ("drop",)
 
 
 def test_a_commit_that_fails_gives_the_session_back(script: Script) -> None:

@@ -52,7 +52,13 @@ class _Loader(machinery.SourceFileLoader):
             compiled["app"] += 1
         elif self.path.startswith(SITE):
             compiled["site"] += 1
-        return super().source_to_code(*args, **options)
+        try:
+            return super().source_to_code(*args, **options)
+        except SyntaxError as error:
+            # The compiler itself needs the true name: for some errors it reads the line from the file.
+            if error.filename is not None:
+                error.filename = shown(error.filename)
+            raise
 
     def get_source(self, fullname: str) -> str | None:
         if self.path in _kept:

@@ -9,7 +9,8 @@ nothing of that: any task may make any other ready. The rules that join the two:
   has to wake another, so a lone request never pays for it.
 - A waitable (a stream, a timer) is joined to the set of the call whose context started it, or else of the call that is
   awake. A call that ends hands its waitables on to another, or leaves them for the next call that waits.
-- A call ends when its work is done and the asyncio tasks that it left behind have ended, or have had their time.
+- A call ends when its work is done and the asyncio tasks that it left behind have ended, or have had their time. What it holds
+  then (`holdings`) is taken from it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar
-from typing import Any
+from typing import Any, Protocol
 
 from .alarm import Alarm
 from .loop import Loop
@@ -34,13 +35,32 @@ LINGER = 10.0
 current_call: ContextVar[Call | None] = ContextVar("fasterapi_call", default=None)
 
 
+class Holding(Protocol):
+    """Something that must not outlive the call in which it was made."""
+
+    def abandon(self) -> None:
+        """Ends it. Raises nothing, and does not wait."""
+
+
+def holdings() -> set[Holding]:
+    """What the call under way holds: to be added to, and taken from when it is ended in order."""
+    call = current_call.get()
+    if call is not None and call.done:  # a task that outlived its call: it lives on time of the call that is awake
+        call = call.scheduler.awake
+    if call is None:
+        return set()
+    if call.holdings is None:
+        call.holdings = set()
+    return call.holdings
+
+
 class Call:
     """One call of an export."""
 
-    __slots__ = ("_borrows", "_index", "_scheduler", "asleep", "done", "joined", "leftovers", "result", "set", "task", "woken")
+    __slots__ = ("_borrows", "_index", "asleep", "done", "holdings", "joined", "leftovers", "result", "scheduler", "set", "task", "woken")
 
     def __init__(self, scheduler: Scheduler, index: int, borrows: int) -> None:
-        self._scheduler = scheduler
+        self.scheduler = scheduler
         self._index = index
         self._borrows = borrows
         self.set = 0
@@ -50,24 +70,25 @@ class Call:
         self.done = False
         self.result: Any = None
         self.leftovers: set[asyncio.Task[Any]] | None = None
+        self.holdings: set[Holding] | None = None
         self.task: asyncio.Task[Any]
 
     def resolve(self, result: Any) -> None:
         """Gives the call's result (`Ok` or `Err`), now or as soon as the call is awake. To be called once."""
         self.result = result
-        if self._scheduler.awake is self:
+        if self.scheduler.awake is self:
             self.give()
         else:
-            self._scheduler.wake(self)
+            self.scheduler.wake(self)
 
     def give(self) -> None:
         """Hands the result to the host."""
         result, self.result = self.result, None
-        self._scheduler.runtime.call_task_return(self._index, self._borrows, result)
+        self.scheduler.runtime.call_task_return(self._index, self._borrows, result)
 
     def wake(self, _task: Any = None) -> None:
         """Has the host resume this call."""
-        self._scheduler.wake(self)
+        self.scheduler.wake(self)
 
 
 class _Operation:
@@ -186,6 +207,9 @@ class Scheduler:
         return _WAIT | (call.set << 4)
 
     def _exit(self, call: Call) -> int:
+        if call.holdings:
+            for holding in call.holdings:
+                holding.abandon()
         if self._asleep:  # they rely on somebody having set the alarm
             self._alarm.arm()
         call.done = True

@@ -22,10 +22,18 @@ def configure() -> None:
 
 
 class _Stderr:
-    """stderr as it is at the moment of writing."""
+    """stderr as it is at the moment of writing. A record, its traceback included, goes out in one piece."""
 
     def write(self, text: str) -> None:
-        sys.stderr.write(text)
+        stream = sys.stderr
+        raw = getattr(getattr(stream, "buffer", None), "raw", None)
+        if raw is None:  # something else was put in its place
+            stream.write(text)
+            return
+        stream.flush()
+        data = memoryview(text.encode(stream.encoding, stream.errors or "strict"))
+        while data:
+            data = data[raw.write(data) :]
 
     def flush(self) -> None:
         sys.stderr.flush()

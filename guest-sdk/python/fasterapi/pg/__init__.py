@@ -10,6 +10,8 @@
     with pg.tx() as tx:                            # commit at the end, rollback on an exception
         tx.exec("UPDATE items SET price = price * $1", 1.1)
 
+A transaction that is still open when its request is over, with its BackgroundTasks, is rolled back.
+
 Statements run when `exec` is called; there is nothing to await. Parameters are `$1`, `$2`, … and travel apart from the statement.
 """
 

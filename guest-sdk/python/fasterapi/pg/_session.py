@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from .. import _phase
+from .._wasm.calls import Holding, holdings
 from . import _host
 from ._codec import pack
 from ._errors import PgError, PgUsageError
 from ._result import Result
 
+logger = logging.getLogger("fasterapi.error")
+
 Isolation = Literal["read committed", "repeatable read", "serializable"]
+_ENDED = {
+    "new": "the transaction is not begun",
+    "ended": "the transaction is ended",
+    "abandoned": "the transaction was rolled back: its request ended before it did",
+}
 
 
 class PgPool:
@@ -75,16 +84,20 @@ class Pg:
 
 
 class Tx:
-    """A transaction, or a savepoint within one. Made by `Pg.tx` and `Tx.tx`."""
+    """A transaction, or a savepoint within one. Made by `Pg.tx` and `Tx.tx`.
 
-    __slots__ = ("_host", "_isolation", "_options", "_pg", "_savepoint", "_state")
+    One that is still open when its request is over (BackgroundTasks and tasks left behind included) is rolled back.
+    """
+
+    __slots__ = ("_held", "_host", "_options", "_pg", "_savepoint", "_state")
 
     def __init__(self, pg: Pg, isolation: Isolation | None, read_only: bool, deferrable: bool) -> None:
         self._pg = pg
         self._options = (isolation, read_only, deferrable)
         self._host: Any = None
         self._savepoint: str | None = None
-        self._state: Literal["new", "open", "ended"] = "new"
+        self._held: set[Holding] = set()
+        self._state: Literal["new", "open", "ended", "abandoned"] = "new"
 
     def __enter__(self) -> Self:
         if self._state != "new":
@@ -94,6 +107,8 @@ class Tx:
             self._begin_savepoint(outer[-1])
         else:
             self._host = _host.call(_host.client.begin, self._pg._database, _options(*self._options))
+            self._held = holdings()
+            self._held.add(self)
         self._state = "open"
         outer.append(self)
         return self
@@ -102,7 +117,7 @@ class Tx:
         if self._state == "ended":
             return
         if kind is None:
-            self.commit()
+            self.commit()  # raises if the transaction was abandoned: what the block did is not there
             return
         try:
             self.rollback()
@@ -112,7 +127,7 @@ class Tx:
     def exec(self, statement: str, *parameters: Any) -> Result:
         """Like `Pg.exec`, within the transaction."""
         if self._state != "open":
-            raise PgUsageError(f"the transaction is {'not begun' if self._state == 'new' else 'ended'}")
+            raise PgUsageError(_ENDED[self._state])
         return Result(_host.call(self._host.query, statement, pack(parameters)))
 
     def tx(self) -> Tx:
@@ -134,10 +149,22 @@ class Tx:
         self._savepoint = f"s{len(self._pg._open)}"
         _host.call(self._host.savepoint, self._savepoint)
 
+    def abandon(self) -> None:
+        """Rolls back because the request is over. Not for applications."""
+        self._host.__exit__(None, None, None)
+        for tx in self._pg._open:
+            tx._state = "abandoned"
+            tx._host = None
+        self._pg._open.clear()
+        logger.warning("a transaction was left open: it is rolled back with the end of its request")
+
     def _end(self, how: Literal["commit", "rollback"]) -> None:
-        if self._state != "open" or self._pg._open[-1] is not self:
-            raise PgUsageError("the transaction is not open, or one within it still is")
+        if self._state != "open":
+            raise PgUsageError(_ENDED[self._state])
+        if self._pg._open[-1] is not self:
+            raise PgUsageError("a transaction within this one is still open")
         self._state = "ended"
+        self._held.discard(self)
         self._pg._open.pop()
         if self._savepoint is not None:
             if how == "rollback":
