@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// How long anything may take before a test gives it up: long, because machines are slow and shared.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything may take before a test gives it up: long, because machines are slow and shared, and some tests build an app.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 const PAUSE: Duration = Duration::from_millis(20);
 

@@ -31,6 +31,10 @@ impl App {
         self.host.client().send(get(target)).await.expect(200).json()
     }
 
+    async fn post(&self, target: &str) -> Value {
+        self.host.client().send(post(target)).await.expect(200).json()
+    }
+
     /// Runs statements with their arguments; gives what the app tells of each.
     async fn run(&self, statements: &[(&str, Value)]) -> Vec<Value> {
         let statements: Vec<_> =
@@ -72,11 +76,119 @@ async fn every_type_comes_back_as_it_went() {
 }
 
 #[tokio::test]
+async fn rows_are_taken_in_every_way() {
+    let told = App::start().await.get("/pg/rows").await;
+    let expected = json!({
+        "by_name": "a", "by_index": 1, "by_attribute": 1.5, "keys": ["id", "name", "price"],
+        "dict": {"id": 1, "name": "a", "price": 1.5},
+        "all": [[1, "x1", 1], [2, "x2", 2], [3, "x3", 3]],
+        "first": 1, "no_first": null, "scalar": 1, "no_scalar": null, "scalars": [1, 2, 3], "length": [3, 0],
+        "affected": 3, "empty_columns": ["id"],
+        "model": {"id": 5, "name": "m", "price": "2"}, "no_model": null,
+        "models": [{"id": 1, "name": "x1", "price": "1"}, {"id": 2, "name": "x2", "price": "2"}, {"id": 3, "name": "x3", "price": "3"}],
+        "errors": ["PgNoRows", "PgTooManyRows"],
+    });
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn errors_are_classes_with_the_servers_own_words() {
+    let app = App::start().await;
+    app.run(&[
+        ("CREATE TABLE parent (id int PRIMARY KEY)", json!([])),
+        (
+            "CREATE TABLE child (id int NOT NULL REFERENCES parent, size int CHECK (size > 0), UNIQUE (id))",
+            json!([]),
+        ),
+        ("INSERT INTO parent VALUES (1)", json!([])),
+        ("INSERT INTO child VALUES (1, 1)", json!([])),
+    ])
+    .await;
+    let cases = [
+        ("SELEC 1", json!([]), "PgProgrammingError", Some("42601")),
+        ("SELECT * FROM nowhere", json!([]), "PgProgrammingError", Some("42P01")),
+        ("INSERT INTO child VALUES (2, 1)", json!([]), "PgForeignKeyViolation", Some("23503")),
+        ("INSERT INTO child VALUES (1, 1)", json!([]), "PgUniqueViolation", Some("23505")),
+        ("INSERT INTO child VALUES (1, 0)", json!([]), "PgCheckViolation", Some("23514")),
+        ("INSERT INTO child VALUES (NULL, 1)", json!([]), "PgNotNullViolation", Some("23502")),
+        ("SELECT 1 / 0", json!([]), "PgDataError", Some("22012")),
+        ("SELECT $1::int", json!(["x"]), "PgDataError", Some("22P02")),
+        ("SELECT $1::int", json!([1.5]), "PgUsageError", None),
+        ("SELECT $1::int2", json!([40_000]), "PgUsageError", None),
+        ("SELECT $1::int", json!([]), "PgUsageError", None),
+        ("SELECT 1", json!([1]), "PgUsageError", None),
+        ("SELECT 1; SELECT 2", json!([]), "PgProgrammingError", Some("42601")),
+    ];
+    for (sql, args, class, sqlstate) in cases {
+        let told = app.one(sql, args).await;
+        assert_eq!(told["error"][0], class, "{sql}: {told}");
+        assert_eq!(told["fields"].get("sqlstate").and_then(Value::as_str), sqlstate, "{sql}: {told}");
+        assert_eq!(told["error"].as_array().unwrap().last().unwrap(), "PgError");
+    }
+    let told = app.post("/pg/unique").await;
+    let fields = &told["fields"];
+    assert_eq!(
+        (&fields["table"], &fields["constraint"]),
+        (&json!("uniques"), &json!("uniques_pkey")),
+        "{told}"
+    );
+    assert_eq!(fields["detail"], "Key (name)=(one) already exists.");
+}
+
+#[tokio::test]
 async fn an_error_that_the_app_lets_through_is_a_500_with_its_words_in_the_log_only() {
     let app = App::start().await;
     let ask = post("/pg/unhandled").json(r#"{"sql": "SELECT no_such_column_here"}"#);
     assert_eq!(app.host.client().send(ask).await.expect(500).text(), "Internal Server Error");
     eventually!(logs::have("PgProgrammingError: column \"no_such_column_here\" does not exist"));
+}
+
+#[tokio::test]
+async fn transactions_keep_and_drop_what_they_should() {
+    let app = App::start().await;
+    for (how, rows) in [
+        ("commit", json!([1, 2])),
+        ("exception", json!([])),
+        ("rollback", json!([])),
+        ("nested", json!([1, 3])),
+        ("failed", json!([1, 4])),
+        ("handle", json!([])),
+    ] {
+        assert_eq!(app.post(&format!("/pg/tx/{how}")).await, rows, "{how}");
+    }
+    assert_eq!(app.host.client().send(post("/pg/tx/http")).await.expect(409).json()["detail"], json!([]));
+    eventually!(app.one(IN_TRANSACTION, json!([])).await["rows"] == json!([["0"]]));
+}
+
+const IN_TRANSACTION: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'";
+
+/// The SDK ends what the app leaves open, and the instance serves on.
+#[tokio::test]
+async fn a_transaction_that_nobody_ends_goes_with_its_request() {
+    let app = App::start().await;
+    let first = app.post("/pg/left/nothing").await;
+    for how in ["entered", "nested", "generator", "task"] {
+        for _ in 0..2 {
+            assert_eq!(app.post(&format!("/pg/left/{how}")).await, first, "{how}");
+            eventually!(app.one(IN_TRANSACTION, json!([])).await["rows"] == json!([["0"]]), "{how}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_may_end_in_a_background_task() {
+    let app = App::start().await;
+    app.post("/pg/background").await;
+    let count = "SELECT count(*) FROM background";
+    eventually!(app.one(count, json!([])).await["rows"] == json!([["1"]]));
+}
+
+#[tokio::test]
+async fn transactions_that_cannot_be_serialised_may_be_run_again() {
+    let told = App::start().await.post("/pg/write-skew").await;
+    assert_eq!(told["error"], json!(["PgSerializationError", "PgError"]));
+    assert_eq!((&told["fields"]["sqlstate"], &told["retryable"]), (&json!("40001"), &json!(true)));
 }
 
 #[tokio::test]
@@ -87,7 +199,7 @@ async fn transactions_have_the_isolation_they_ask_for() {
         assert_eq!(told, json!({"isolation": level.replace('-', " ")}));
     }
     let told = app.get("/pg/isolation/serializable?read_only=true").await;
-    assert_eq!(told["isolation"], "serializable");
+    assert_eq!(told, json!({"isolation": "serializable", "error": "25006"}));
 }
 
 #[tokio::test]
@@ -130,11 +242,13 @@ async fn a_statement_ends_when_its_client_leaves() {
     let app = App::start().await;
     let token = logs::token("pg-sleep");
     let target = format!("/pg/sleep?seconds=3600&token={token}");
-    let running = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep($1)%' AND state = 'active' AND pid <> pg_backend_pid()";
+    let running = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep($1)%' AND state = 'active' AND pid <> pg_backend_pid()"
+    );
     let asleep = app.host.client().begin(Protocol::H1, get(&target), false).await;
-    eventually!(app.one(running, json!([])).await["rows"] == json!([["1"]]));
+    eventually!(app.one(&running, json!([])).await["rows"] == json!([["1"]]));
     asleep.leave();
-    eventually!(app.one(running, json!([])).await["rows"] == json!([["0"]]));
+    eventually!(app.one(&running, json!([])).await["rows"] == json!([["0"]]));
 }
 
 /// The guest's budget counts its own computing, not the database's.

@@ -6,9 +6,10 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException
-from fasterapi.pg import Pg, PgError, PgPool, PgUniqueViolation
+from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException
+from fasterapi.pg import Pg, PgError, PgPool, PgSerializationError, PgUniqueViolation, _host
 from pydantic import BaseModel, Field
+from routes import instance
 
 router = APIRouter(prefix="/pg")
 pool = PgPool("default")
@@ -196,8 +197,6 @@ def fill(pg: Pg, table: str, how: str) -> None:
         with pg.tx():
             pg.exec(f"INSERT INTO {table} VALUES (1)")  # the handle runs it within its open transaction
             raise Refused
-    elif how == "left-open":
-        pg.tx().__enter__().exec(f"INSERT INTO {table} VALUES (1)")
 
 
 @router.post("/tx/{how}")
@@ -212,6 +211,66 @@ def tx(how: str, pg: Database):
         seen = pg.exec(f"SELECT n FROM {table} ORDER BY n").scalars()
         raise HTTPException(error.status_code, seen) from None
     return pool.get().exec(f"SELECT n FROM {table} ORDER BY n").scalars()
+
+
+kept: list[Any] = []
+
+
+@router.post("/left/{how}")
+async def left(how: str, pg: Database):
+    """Leaves a transaction open, where no garbage collector finds it. Tells the instance."""
+
+    def halfway():
+        with pg.tx() as tx:
+            yield tx.exec("SELECT 1")
+
+    if how == "entered":
+        kept.append(pg.tx().__enter__())
+        pg.exec("SELECT 1")
+    elif how == "nested":
+        kept.append([pg.tx().__enter__(), pg.tx().__enter__()])
+    elif how == "generator":
+        kept.append(halfway())
+        next(kept[-1])
+    elif how == "task":
+
+        async def never_ends():
+            with pg.tx():
+                await asyncio.sleep(3600)
+
+        kept.append(asyncio.create_task(never_ends()))
+        await asyncio.sleep(0)
+    elif how == "behind-the-sdk":
+        kept.append(_host.client.begin("default", _host.types.TransactionOptions(None, False, False)))
+    return instance.NAME
+
+
+@router.post("/background")
+def background(pg: Database, tasks: BackgroundTasks):
+    """A transaction that is begun before the response and ended after it."""
+    tx = pg.tx().__enter__()
+    tx.exec("CREATE TABLE background (n int)")
+
+    async def end():
+        await asyncio.sleep(0.05)
+        tx.exec("INSERT INTO background VALUES (1)")
+        tx.commit()
+
+    tasks.add_task(end)
+
+
+@router.post("/write-skew")
+def write_skew():
+    """Two transactions that both read what the other writes: one after the other, neither would have seen what it saw."""
+    pool.get().exec("CREATE TABLE shifts (n int)")
+    try:
+        with pool.get().tx(isolation="serializable") as one, pool.get().tx(isolation="serializable") as two:
+            for tx in (one, two):
+                tx.exec("SELECT count(*) FROM shifts")
+            for tx in (one, two):
+                tx.exec("INSERT INTO shifts VALUES (1)")
+    except PgSerializationError as error:
+        return described(error)
 
 
 @router.get("/isolation/{level}")

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::{component, refused};
 
+const CORE_MODULE: &str = "(module (func (export \"f\")))";
 const UNKNOWN_IMPORT: &str =
     "(component (import \"acme:rockets/launch@1.0.0\" (instance (export \"go\" (func)))))";
 const EMPTY: &str = "(component)";
@@ -29,12 +30,35 @@ async fn serve_refused(bytes: impl AsRef<[u8]>) -> String {
 }
 
 #[tokio::test]
+async fn what_is_no_component() {
+    for text in ["", "hello", "\0as", "\0asm", "\0asm\x01"] {
+        assert_eq!(serve_refused(text).await, "error: app.wasm: not a webassembly component", "{text:?}");
+    }
+    let core = wat::parse_str(CORE_MODULE).unwrap();
+    assert_eq!(serve_refused(core).await, "error: app.wasm: a core webassembly module, not a component");
+}
+
+#[tokio::test]
 async fn what_imports_or_exports_the_wrong_things() {
     let component = wat::parse_str(UNKNOWN_IMPORT).unwrap();
     let expected = "error: app.wasm: the component imports `acme:rockets/launch@1.0.0`, which this host does not provide";
     assert_eq!(serve_refused(component).await, expected);
     let line = serve_refused(wat::parse_str(EMPTY).unwrap()).await;
     assert!(line.starts_with("error: app.wasm: the component does not export what the host calls"), "{line}");
+}
+
+#[tokio::test]
+async fn what_is_corrupt_or_cut() {
+    let whole = fs::read(component(Guest::HELLO).await).unwrap();
+    for length in [9, whole.len() / 2, whole.len() - 1] {
+        let line = serve_refused(&whole[..length]).await;
+        assert!(line.starts_with("error: app.wasm: the component is cut off or corrupt at byte "), "{line}");
+    }
+    // Whole sections with nonsense in them: only a validator sees that.
+    let mut corrupt = whole;
+    corrupt[16..4096].fill(0xff);
+    let line = serve_refused(corrupt).await;
+    assert!(line.starts_with("error: app.wasm: the component is ") && line.contains("corrupt"), "{line}");
 }
 
 #[tokio::test]
@@ -122,6 +146,20 @@ async fn a_target_that_is_not_there() {
     assert!(text.starts_with("error: ") && text.contains("`mian`"), "{text}");
     let text = build_refused(folder.path(), "main:__name__").await;
     assert!(text.starts_with("error: ") && text.contains("__name__"), "{text}");
+}
+
+#[tokio::test]
+async fn a_syntax_error_shows_the_users_part_and_only_that() {
+    let folder = project(&[("main.py", "import helper\n"), ("helper.py", "def broken(:\n    pass\n")]);
+    let text = build_refused(folder.path(), "main:app").await;
+    assert!(text.starts_with("Traceback (most recent call last):\n"), "{text}");
+    for part in ["File \"main.py\", line 1", "File \"helper.py\", line 1", "SyntaxError", "def broken(:"] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    for part in ["_entry", "importlib", "componentize", "/tmp", "frozen"] {
+        assert!(!text.contains(part), "{part} is in\n{text}");
+    }
+    assert!(text.lines().last().unwrap().starts_with("error: "), "{text}");
 }
 
 #[tokio::test]

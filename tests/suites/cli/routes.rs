@@ -6,6 +6,25 @@ use serde_json::{Value, json};
 use super::{component, host};
 
 #[tokio::test]
+async fn routes_are_a_table() {
+    let component = component(Guest::ITEMS).await;
+    let ended = run(host(&["routes", component.to_str().unwrap()])).await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    insta::assert_snapshot!(ended.stdout, @r"
+    GET,HEAD  /openapi.json          openapi
+    GET,HEAD  /docs                  swagger_ui_html
+    GET,HEAD  /docs/oauth2-redirect  swagger_ui_redirect
+    GET,HEAD  /redoc                 redoc_html
+    GET       /                      about
+    POST      /items                 create_item
+    GET       /items                 list_items
+    GET       /items/{item_id}       get_item
+    PUT       /items/{item_id}       change_item
+    DELETE    /items/{item_id}       delete_item
+    ");
+}
+
+#[tokio::test]
 async fn routes_are_json_for_programs() {
     let component = component(Guest::STARLETTE).await;
     let ended = run(host(&["routes", component.to_str().unwrap(), "--format", "json"])).await;
