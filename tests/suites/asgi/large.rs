@@ -2,7 +2,8 @@
 
 use fasterapi_tests::{
     Guest, Host,
-    http::{Protocol, get, post},
+    http::{Ask, Protocol, get, post},
+    uvicorn::Uvicorn,
 };
 use sha2::{Digest, Sha256};
 
@@ -39,6 +40,27 @@ async fn an_upload_of_any_size_needs_little_memory() {
     let answer = upload.answer().await.expect(200).json();
     assert_eq!(answer["length"], 200 * MIB);
     assert_eq!(answer["sha256"], hex::encode(expected.finalize()));
+}
+
+fn form_with_file(file: &[u8]) -> Ask {
+    let head = b"--B\r\ncontent-disposition: form-data; name=\"upload\"; filename=\"big.bin\"\r\n\
+                 content-type: application/octet-stream\r\n\r\n";
+    let body = [head, file, b"\r\n--B--\r\n"].concat();
+    post("/bodies/upload").header("content-type", "multipart/form-data; boundary=B").body("", body)
+}
+
+/// Files over 1 MiB, which Starlette would put on disk.
+#[tokio::test]
+async fn a_large_file_in_a_form_is_the_same_as_under_uvicorn() {
+    let (uvicorn, host) = (Uvicorn::shared().await.client(), Host::conformance().await.client());
+    for size in [MIB - 4, MIB + 4, 8 * MIB] {
+        let ask = form_with_file(&noise(size));
+        let expected = uvicorn.send(ask.clone()).await.expect(200).json();
+        assert_eq!(expected["length"], size);
+        for protocol in [Protocol::H1, Protocol::H2] {
+            assert_eq!(host.send_by(protocol, ask.clone()).await.expect(200).json(), expected);
+        }
+    }
 }
 
 #[tokio::test]

@@ -55,3 +55,12 @@ async fn an_app_is_held_back_by_a_client_that_does_not_read() {
         assert!(answer.body.chunks(65536).enumerate().all(|(number, part)| part[0] == (number % 251) as u8));
     }
 }
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_is_no_whole_body() {
+    let host = Host::conformance().await.client();
+    for protocol in PROTOCOLS {
+        let answer = host.send_by(protocol, get("/streams/broken")).await;
+        assert_eq!((answer.status, answer.text().as_str(), answer.whole), (200, "the beginning", false));
+    }
+}
