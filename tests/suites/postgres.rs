@@ -242,13 +242,11 @@ async fn a_statement_ends_when_its_client_leaves() {
     let app = App::start().await;
     let token = logs::token("pg-sleep");
     let target = format!("/pg/sleep?seconds=3600&token={token}");
-    let running = format!(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep($1)%' AND state = 'active' AND pid <> pg_backend_pid()"
-    );
+    let running = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep($1)%' AND state = 'active' AND pid <> pg_backend_pid()";
     let asleep = app.host.client().begin(Protocol::H1, get(&target), false).await;
-    eventually!(app.one(&running, json!([])).await["rows"] == json!([["1"]]));
+    eventually!(app.one(running, json!([])).await["rows"] == json!([["1"]]));
     asleep.leave();
-    eventually!(app.one(&running, json!([])).await["rows"] == json!([["0"]]));
+    eventually!(app.one(running, json!([])).await["rows"] == json!([["0"]]));
 }
 
 /// The guest's budget counts its own computing, not the database's.
