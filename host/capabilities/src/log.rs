@@ -1,8 +1,10 @@
-//! What an app prints, line by line into the host's log.
+//! What an app prints, into the host's log: standard output line by line, and of standard error what was written at
+//! once as one record, so that a traceback stays whole.
 //!
 //! Standard output becomes `INFO`, standard error `WARN`, under the target `app`, with the app's name and the
-//! route and request that the instance serves. A line is cut at [`LINE_LIMIT`]: an app can fill neither the
-//! host's memory nor forge a second log line (control characters are escaped).
+//! route and request that the instance serves. A line is cut at [`LINE_LIMIT`], and a record of several lines goes
+//! out before it exceeds that: an app can not fill the host's memory. Nor can it forge a record: control characters
+//! are escaped, and the further lines of a record are indented.
 
 use std::{
     pin::Pin,
@@ -22,7 +24,7 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult},
 };
 
-/// Bytes of one line that are kept.
+/// Bytes of one line that are kept, and of one record.
 pub const LINE_LIMIT: usize = 16 * 1024;
 const WRITE_CREDIT: usize = 64 * 1024;
 
@@ -75,26 +77,60 @@ impl Source {
 pub struct LogStream {
     source: Arc<Source>,
     stream: Stream,
-    line: Arc<Mutex<Vec<u8>>>,
+    written: Arc<Mutex<Written>>,
+}
+
+/// What was written and is not in the log yet.
+#[derive(Default)]
+struct Written {
+    /// Whole lines, printable.
+    lines: String,
+    /// The line that has not ended.
+    line: Vec<u8>,
 }
 
 impl LogStream {
     /// The stream `stream` of the instance behind `source`.
     #[must_use]
     pub fn new(source: Arc<Source>, stream: Stream) -> Self {
-        Self { source, stream, line: Arc::default() }
+        Self { source, stream, written: Arc::default() }
     }
 
     fn push(&self, bytes: &[u8]) {
-        let mut line = self.line.lock();
+        let mut written = self.written.lock();
+        let Written { lines, line } = &mut *written;
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (text, ended) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
             let room = LINE_LIMIT.saturating_sub(line.len());
             line.extend(text.iter().take(room));
             if ended {
-                self.source.record(self.stream, &printable(&line));
+                self.end_line(lines, &printable(line));
                 line.clear();
             }
+        }
+        // A long write comes in pieces: one that ends inside a line goes on.
+        if line.is_empty() {
+            self.record(lines);
+        }
+    }
+
+    fn end_line(&self, lines: &mut String, line: &str) {
+        if lines.len() + line.len() > LINE_LIMIT {
+            self.record(lines);
+        }
+        if !lines.is_empty() {
+            lines.push_str("\n  ");
+        }
+        lines.push_str(line);
+        if self.stream == Stream::Output {
+            self.record(lines);
+        }
+    }
+
+    fn record(&self, lines: &mut String) {
+        if !lines.is_empty() {
+            self.source.record(self.stream, lines);
+            lines.clear();
         }
     }
 }
@@ -177,8 +213,24 @@ mod tests {
         for _ in 0..100 {
             stream.push(&[b'x'; 1024]);
         }
-        assert_eq!(stream.line.lock().len(), LINE_LIMIT);
+        assert_eq!(stream.written.lock().line.len(), LINE_LIMIT);
         stream.push(b"\n");
-        assert!(stream.line.lock().is_empty());
+        assert!(stream.written.lock().line.is_empty());
+    }
+
+    #[test]
+    fn a_write_to_standard_error_is_one_record_of_bounded_length() {
+        let stream = LogStream::new(Source::new("app".into()), Stream::Error);
+        stream.push(b"Traceback:\n\n\x1b file\n  li");
+        assert_eq!(stream.written.lock().lines, "Traceback:\n  \n  \\u{1b} file");
+        stream.push(b"ne 1\n");
+        assert!(stream.written.lock().lines.is_empty(), "it is in the log");
+        for _ in 0..100 {
+            stream.push(&[&[b'x'; 1024][..], b"\nx"].concat());
+            assert!(stream.written.lock().lines.len() <= LINE_LIMIT + 3);
+        }
+        let lines = LogStream::new(Source::new("app".into()), Stream::Output);
+        lines.push(b"one\ntwo\nthr");
+        assert!(lines.written.lock().lines.is_empty());
     }
 }
