@@ -42,6 +42,16 @@ async fn twenty_thousand_requests_leave_nothing_behind() {
     assert!(grown < SETTLING, "{grown} bytes more after 20,000 requests");
 }
 
+/// Bytes, streamed both ways.
+#[tokio::test]
+async fn streams_leave_nothing_behind() {
+    let upload = |_| post("/streams/digest").body("", vec![0xff; 512 * 1024]);
+    let grown = growth("none", 400, upload).await;
+    assert!(grown < SETTLING, "{grown} bytes more after uploads of 200 MB");
+    let grown = growth("none", 400, |_| get("/streams/big?parts=8")).await;
+    assert!(grown < SETTLING, "{grown} bytes more after downloads of 200 MB");
+}
+
 /// 10,000 queries with 2 KB of parameters and 2 KB of results each, half of them bytes.
 #[tokio::test]
 async fn ten_thousand_queries_leave_nothing_behind() {
