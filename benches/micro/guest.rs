@@ -125,7 +125,7 @@ fn warm(suite: &mut Suite, template: &Template, request: &Request) -> Result<()>
 async fn ask(instance: &mut Instance, request: &Request) -> Result<()> {
     let (exchange, head) = tokio::sync::oneshot::channel();
     let body = Bytes::from_static(request.body.as_bytes());
-    let call = Call { number: instance.served(), head: pack(request), body, more: None };
+    let call = Call { number: instance.served(), head: head(request), body, more: None, planned: None };
     instance.invoke(call, exchange).await?;
     let reply = head.await??;
     ensure!(reply.status == 200, "{} answered {}", request.path, reply.status);
@@ -133,28 +133,19 @@ async fn ask(instance: &mut Instance, request: &Request) -> Result<()> {
 }
 
 /// The head that a browser's request would have, more or less.
-fn pack(request: &Request) -> String {
-    let mut headers = HeaderMap::new();
+fn head(request: &Request) -> RequestHead {
+    let mut parts = http::Request::new(()).into_parts().0;
+    parts.method = request.method.parse().unwrap_or_default();
+    parts.uri = request.path.parse().unwrap_or_default();
     let texts = [
         ("host", "127.0.0.1:8000"),
         ("user-agent", "bench"),
         ("accept", "*/*"),
         ("content-type", "application/json"),
     ];
-    headers
-        .extend(texts.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))));
-    headers.insert(header::CONTENT_LENGTH, request.body.len().into());
+    let texts = texts.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    parts.headers.extend(texts);
+    parts.headers.insert(header::CONTENT_LENGTH, request.body.len().into());
     let local = SocketAddr::from(([127, 0, 0, 1], 8000));
-    let head = RequestHead {
-        method: request.method,
-        path: request.path,
-        query: "",
-        scheme: "http",
-        version: "1.1",
-        client: local,
-        server: local,
-        headers: &headers,
-        authority: None,
-    };
-    head.pack()
+    RequestHead { parts, scheme: "http", client: local, server: local }
 }

@@ -24,10 +24,10 @@ from fasterapi._wasm.wasi import WasiHttp  # noqa: E402
 
 _scheduler = runtime.install()
 threads.install()
-_app = prepare.application(outside_loop)
+_app, _lane = prepare.application(outside_loop)
 background.install(_scheduler)
 logs.configure()
-_fast = FastHttp(_scheduler, _app)
+_fast = FastHttp(_scheduler, _app, _lane)
 _wasi = WasiHttp(_scheduler, _app, _fast.lifespan)
 
 # The bindings call these without awaiting what they give: it goes to `Scheduler.first_poll`.
@@ -43,6 +43,14 @@ class Http(exports.Http):  # type: ignore[misc]
     def disconnect(self, request: int) -> Any:
         """The client of a request has gone."""
         return _fast.disconnect(request)
+
+
+class Compiled(exports.Compiled):  # type: ignore[misc]
+    """`fasterapi:app/compiled`."""
+
+    def call(self, request: int, plan: int, values: str, head: str, body: bytes) -> str:
+        """Answers one request by the plan of its route."""
+        return _fast.call(request, plan, values, head, body)
 
 
 class Lifecycle(exports.Lifecycle):  # type: ignore[misc]

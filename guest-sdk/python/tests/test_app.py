@@ -15,6 +15,7 @@ from starlette.routing import Host, Mount, Route, WebSocketRoute
 
 import fasterapi
 from fasterapi import _run
+from fasterapi._build.lanes import Lanes
 from fasterapi._build.manifest import manifest
 
 PACKAGE = Path(__file__).parent.parent
@@ -46,7 +47,7 @@ def test_options() -> None:
 
 
 def routes(app: Any) -> list[tuple[Any, ...]]:
-    described = manifest(app, "main:app", False)["routes"]
+    described = manifest(app, "main:app", False, Lanes(app))["routes"]
     return [(route["kind"], route["path"], route["methods"], route["name"], route["in_schema"]) for route in described]
 
 
@@ -74,7 +75,7 @@ def test_the_manifest_of_an_app() -> None:
         ("http", "/v1/files/{path:path}", ["GET"], "read", True),
         ("mount", "/sub", [], "sub", False),
     ]
-    made = manifest(app, "main:app", True)
+    made = manifest(app, "main:app", True, Lanes(app))
     assert made["kind"] == "fasterapi" and made["framework"] == {"name": "fastapi", "version": fastapi.__version__}
     assert made["uses_postgres"] and made["isolation"] == "app" and {route["isolation"] for route in made["routes"]} == {"app"}
     assert made["server"] == {"host": None, "port": None, "enable_h2": True, "compression": None}
@@ -92,9 +93,9 @@ def test_the_manifest_of_others() -> None:
         ("mount", "/m", []),
         ("host", "x.org", []),
     ]
-    assert manifest(app, "x:y", False)["kind"] == "starlette"
-    assert manifest(fastapi.FastAPI(), "x:y", False)["kind"] == "fastapi"
-    plain = manifest(endpoint, "x:y", False)
+    assert manifest(app, "x:y", False, Lanes(app))["kind"] == "starlette"
+    assert manifest(fastapi.FastAPI(), "x:y", False, Lanes(fastapi.FastAPI()))["kind"] == "fastapi"
+    plain = manifest(endpoint, "x:y", False, Lanes(endpoint))
     assert plain["kind"] == "asgi" and plain["framework"] is None and plain["routes"] == []
 
 

@@ -32,18 +32,29 @@ fn read(path: &Path) -> Result<Manifest, Failure> {
 
 fn table(manifest: &Manifest) {
     let rows: Vec<_> = manifest.routes.iter().map(row).collect();
-    let methods = rows.iter().map(|[methods, ..]| methods.len()).max().unwrap_or(0);
-    let paths = rows.iter().map(|[_, path, _]| path.len()).max().unwrap_or(0);
-    for [method, path, name] in &rows {
-        output::line(format!("{method:methods$}  {path:paths$}  {name}").trim_end());
+    let mut widths = [0; 4];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let [method_width, path_width, name_width, lane_width] = widths;
+    for [method, path, name, lane, reason] in &rows {
+        let line = format!(
+            "{method:method_width$}  {path:path_width$}  {name:name_width$}  {lane:lane_width$}  {reason}"
+        );
+        output::line(line.trim_end());
     }
 }
 
-fn row(route: &Route) -> [String; 3] {
+/// Methods, path, name, lane, and why it is not the compiled one.
+fn row(route: &Route) -> [String; 5] {
     let methods = match route.kind {
         RouteKind::Websocket => "WEBSOCKET".to_owned(),
         _ if route.methods.is_empty() => "*".to_owned(),
         _ => route.methods.join(","),
     };
-    [methods, route.path.clone(), route.name.clone().unwrap_or_default()]
+    let lane = if route.plan.is_some() { "compiled" } else { "asgi" };
+    let name = route.name.clone().unwrap_or_default();
+    [methods, route.path.clone(), name, lane.to_owned(), route.reason.clone().unwrap_or_default()]
 }

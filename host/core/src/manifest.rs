@@ -28,6 +28,7 @@ const MAX_METHODS: usize = 32;
 const MAX_METHOD: usize = 32;
 const MAX_TEXT: usize = 4096;
 const MAX_PACKAGES: usize = 2000;
+const MAX_PARAMETERS: usize = 256;
 
 /// What a build knows about an app. The SDK fills it in Python; the builder adds `format`, `packages` and `builder`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -126,6 +127,46 @@ pub struct Route {
     /// Whether this route has instances of its own.
     #[serde(default)]
     pub isolation: Isolation,
+    /// The route's plan in the compiled lane; none: it is served by the ASGI lane.
+    #[serde(default)]
+    pub plan: Option<Plan>,
+    /// Why it has none, in words for the app's author.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// What a plan of the compiled lane wants to know of a request (`fasterapi:app/compiled` in `wit/world.wit`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The plan's number in the guest.
+    pub number: u32,
+    /// The status of an answer that says nothing else, 200 to 599.
+    pub status: u16,
+    /// The path's parameters, each a whole segment; the last may be `{name:path}`.
+    #[serde(default)]
+    pub path: Vec<String>,
+    /// The query's parameters that it looks at.
+    #[serde(default)]
+    pub query: Vec<Wanted>,
+    /// The headers that it looks at, in lower case.
+    #[serde(default)]
+    pub headers: Vec<Wanted>,
+    /// Whether it takes a JSON body.
+    #[serde(default)]
+    pub body: bool,
+    /// Whether it sees the request's head.
+    #[serde(default)]
+    pub head: bool,
+}
+
+/// A parameter of the query, or a header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Its name, decoded.
+    pub name: String,
+    /// Whether every value of that name is wanted; else the query's last, the first of the headers.
+    #[serde(default)]
+    pub list: bool,
 }
 
 /// What a route serves.
@@ -252,8 +293,29 @@ impl Route {
         if let Some(name) = &self.name {
             text("route name", name)?;
         }
+        if let Some(reason) = &self.reason {
+            text("route reason", reason)?;
+        }
+        if let Some(plan) = &self.plan {
+            plan.check()?;
+        }
         count("number of methods", self.methods.len(), MAX_METHODS)?;
         self.methods.iter().try_for_each(|method| check_method(method))
+    }
+}
+
+impl Plan {
+    fn check(&self) -> Result<(), ManifestError> {
+        count("number of path parameters", self.path.len(), MAX_PARAMETERS)?;
+        count("number of query parameters", self.query.len(), MAX_PARAMETERS)?;
+        self.path.iter().try_for_each(|name| text("path parameter", name))?;
+        count("number of headers", self.headers.len(), MAX_PARAMETERS)?;
+        self.query.iter().try_for_each(|query| text("query parameter", &query.name))?;
+        self.headers.iter().try_for_each(|header| text("header", &header.name))?;
+        if !(200..=599).contains(&self.status) {
+            return Err(out_of_bounds("plan's status", &self.status.to_string()));
+        }
+        Ok(())
     }
 }
 

@@ -8,13 +8,15 @@ use std::sync::{
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use fasterapi_edge::{Gateway, Peer, RequestBody, ResponseBody};
-use fasterapi_runtime::{Call, Checkout, RequestHead, WarmMaker};
-use http::{Request, Response, Version, request::Parts};
+use fasterapi_router::decode_path;
+use fasterapi_runtime::{Call, Checkout, PlannedCall, RequestHead, WarmMaker};
+use http::{Request, Response, request::Parts};
 use http_body::Body;
 use http_body_util::BodyExt;
 
 use crate::{
     drive,
+    plan::Plan,
     refusal::Refusal,
     respond::respond,
     revision::{PoolKey, Revision},
@@ -56,9 +58,12 @@ impl Platform {
     async fn serve(&self, request: Request<RequestBody>, number: u64) -> Response<ResponseBody> {
         let (parts, body) = request.into_parts();
         let revision = self.identify(&parts);
-        let key = revision.route(parts.method.as_str(), parts.uri.path());
+        let path = decode_path(parts.uri.path()).into_owned();
+        let route = revision.route(parts.method.as_str(), &path);
+        let key = &route.key;
         let answered = async {
-            let call = receive(&parts, body, number).await?;
+            let mut call = receive(parts, body, number).await?;
+            call.planned = route.plan.as_ref().and_then(|plan| planned(plan, &path, &call));
             let instance = checkout(&revision, key).await?;
             let reply = drive::invoke(instance, call).await?;
             Ok::<_, Refusal>(respond(reply))
@@ -81,44 +86,31 @@ impl Gateway for Platform {
     }
 }
 
-async fn receive(parts: &Parts, body: RequestBody, number: u64) -> Result<Call, Refusal> {
-    let head = pack(parts);
+async fn receive(parts: Parts, body: RequestBody, number: u64) -> Result<Call, Refusal> {
+    let call = Call { number, head: head(parts), body: Bytes::new(), more: None, planned: None };
     if body.is_end_stream() {
-        return Ok(Call { number, head, body: Bytes::new(), more: None });
+        return Ok(call);
     }
     if body.size_hint().upper().is_some_and(|size| size <= READ_AHEAD) {
         let body = body.collect().await.map_err(|_| Refusal::Body)?.to_bytes();
-        return Ok(Call { number, head, body, more: None });
+        return Ok(Call { body, ..call });
     }
-    let more = body.map_err(Into::into).boxed_unsync();
-    Ok(Call { number, head, body: Bytes::new(), more: Some(more) })
+    Ok(Call { more: Some(body.map_err(Into::into).boxed_unsync()), ..call })
 }
 
-fn pack(parts: &Parts) -> String {
+fn head(parts: Parts) -> RequestHead {
     let unknown = || ([0, 0, 0, 0], 0).into();
     let peer = parts.extensions.get::<Peer>();
-    let head = RequestHead {
-        method: parts.method.as_str(),
-        path: parts.uri.path(),
-        query: parts.uri.query().unwrap_or_default(),
-        scheme: peer.map_or("http", |peer| peer.scheme.as_str()),
-        version: version(parts.version),
-        client: peer.map_or_else(unknown, |peer| peer.remote),
-        server: peer.map_or_else(unknown, |peer| peer.local),
-        headers: &parts.headers,
-        authority: parts.uri.authority().map(http::uri::Authority::as_str),
-    };
-    head.pack()
+    let (client, server) =
+        (peer.map_or_else(unknown, |peer| peer.remote), peer.map_or_else(unknown, |peer| peer.local));
+    RequestHead { scheme: peer.map_or("http", |peer| peer.scheme.as_str()), client, server, parts }
 }
 
-/// As ASGI names them.
-const fn version(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2",
-        Version::HTTP_3 => "3",
-        _ => "1.1",
-    }
+/// The call of the route's plan, if this request is one for it: whole, and of the kind that the plan takes.
+fn planned(plan: &Plan, path: &str, call: &Call) -> Option<PlannedCall> {
+    let parts = &call.head.parts;
+    let fits = call.more.is_none() && plan.takes(&parts.headers, call.body.is_empty());
+    fits.then(|| plan.call(path, parts.uri.query().unwrap_or_default(), &parts.headers)).flatten()
 }
 
 async fn checkout(revision: &Revision, key: &PoolKey) -> Result<Checkout<WarmMaker>, Refusal> {

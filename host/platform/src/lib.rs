@@ -5,6 +5,7 @@
 
 mod drive;
 mod gateway;
+mod plan;
 mod refusal;
 mod respond;
 mod revision;

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use fasterapi_core::manifest::{self, Isolation, Manifest, ManifestError, RouteKind as ManifestKind};
-use fasterapi_router::{Outcome, RouteKind, RoutePattern, Router, decode_path};
+use fasterapi_router::{Outcome, RouteKind, RoutePattern, Router};
 use fasterapi_runtime::{
     Engine, Grants, ImageCache, InstanceLimits, LoadError, MakeError, Pool, PoolLimits, Template, WarmMaker,
 };
+
+use crate::plan::Plan;
 
 /// How an app is run.
 #[derive(Clone, Debug)]
@@ -25,9 +27,9 @@ pub struct AppOptions {
 pub struct Revision {
     manifest: Manifest,
     router: Router,
-    /// The pool of each route of the manifest.
-    keys: Vec<PoolKey>,
-    fallback: PoolKey,
+    /// The pool of each route of the manifest, and its plan.
+    routes: Vec<ServedRoute>,
+    fallback: ServedRoute,
     pool: Arc<Pool<WarmMaker>>,
 }
 
@@ -54,6 +56,14 @@ pub(crate) struct PoolKey {
     pub(crate) name: Arc<str>,
 }
 
+/// How the requests of a route are answered.
+#[derive(Debug)]
+pub(crate) struct ServedRoute {
+    pub(crate) key: PoolKey,
+    /// None: by the ASGI lane alone.
+    pub(crate) plan: Option<Plan>,
+}
+
 /// The key's index of what no route certainly matches: the guest's own router answers there.
 const FALLBACK: usize = 0;
 
@@ -74,11 +84,14 @@ impl Revision {
         let template = Template::new(engine, &image, options.grants, options.instance)?;
         let fallback = PoolKey { index: FALLBACK, name: "*".into() };
         let keys = keys(&manifest, &fallback);
+        let plans = manifest.routes.iter().map(Plan::of);
         let pools = keys.iter().map(|key| key.index).max().unwrap_or(FALLBACK) + 1;
         let maker = WarmMaker::new(Arc::new(template), options.max_reuse);
         let pool = Pool::new(maker, pools, options.pool);
         pool.warm_up().await?;
-        Ok(Self { router: Router::new(patterns(&manifest)), manifest, keys, fallback, pool })
+        let routes = keys.into_iter().zip(plans).map(|(key, plan)| ServedRoute { key, plan }).collect();
+        let fallback = ServedRoute { key: fallback, plan: None };
+        Ok(Self { router: Router::new(patterns(&manifest)), manifest, routes, fallback, pool })
     }
 
     /// What the app says of itself.
@@ -93,13 +106,13 @@ impl Revision {
         &self.pool
     }
 
-    /// The pool key for a request.
-    pub(crate) fn route(&self, method: &str, path: &str) -> &PoolKey {
-        let key = match self.router.find(method, &decode_path(path)) {
-            Outcome::Match { route } => self.keys.get(route.0),
+    /// What serves a method and a decoded path.
+    pub(crate) fn route(&self, method: &str, path: &str) -> &ServedRoute {
+        let route = match self.router.find(method, path) {
+            Outcome::Match { route } => self.routes.get(route.0),
             _ => None,
         };
-        key.unwrap_or(&self.fallback)
+        route.unwrap_or(&self.fallback)
     }
 }
 

@@ -3,8 +3,10 @@
 //! Text between guest and host is latin-1: one character, one byte. What comes out is hostile: it is parsed here
 //! into checked types, or refused.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header, request::Parts};
 
 use crate::{
     body::{GuestBody, RequestBody},
@@ -18,12 +20,29 @@ const MAX_HEAD_BYTES: usize = 128 * 1024;
 pub struct Call {
     /// The number under which the log knows it.
     pub number: u64,
-    /// Its packed head.
-    pub head: String,
+    /// Its head.
+    pub head: RequestHead,
     /// The first bytes of its body.
     pub body: Bytes,
     /// The rest of its body. None: `body` is all of it.
     pub more: Option<RequestBody>,
+    /// What the compiled lane needs to try it first.
+    pub planned: Option<PlannedCall>,
+}
+
+/// A request as a plan of the compiled lane takes it (`fasterapi:app/compiled` in `wit/world.wit`).
+#[derive(Debug)]
+pub struct PlannedCall {
+    /// The plan's number in the guest.
+    pub plan: u32,
+    /// The status of an answer that is JSON and nothing else.
+    pub status: StatusCode,
+    /// The values of path and query, as JSON.
+    pub values: String,
+    /// Whether it sees the head.
+    pub head: bool,
+    /// Whether it takes the body.
+    pub body: bool,
 }
 
 /// A guest's response.
@@ -38,36 +57,29 @@ pub struct Reply {
     pub rest: Option<GuestBody>,
 }
 
-/// The parts of a request's head, borrowed for packing.
-pub struct RequestHead<'a> {
-    /// As sent.
-    pub method: &'a str,
-    /// Percent-encoded, without the query.
-    pub path: &'a str,
-    /// Without the question mark.
-    pub query: &'a str,
+/// A request's head.
+pub struct RequestHead {
+    /// Method, target, version and headers.
+    pub parts: Parts,
     /// `http` or `https`.
-    pub scheme: &'a str,
-    /// `1.0`, `1.1`, `2`.
-    pub version: &'a str,
+    pub scheme: &'static str,
     /// The client's address.
-    pub client: std::net::SocketAddr,
+    pub client: SocketAddr,
     /// The address that the client connected to.
-    pub server: std::net::SocketAddr,
-    /// The headers.
-    pub headers: &'a HeaderMap,
-    /// The host that HTTP/2 sends beside the headers: a guest sees it as `host`, first.
-    pub authority: Option<&'a str>,
+    pub server: SocketAddr,
 }
 
-impl RequestHead<'_> {
-    /// The head as `fasterapi:app/http.handle` takes it.
+impl RequestHead {
+    /// The head as `fasterapi:app/http.handle` takes it. The host that HTTP/2 sends beside the headers is seen as
+    /// `host`, first.
     #[must_use]
     pub fn pack(&self) -> String {
         let mut head = String::with_capacity(512);
+        let (uri, headers) = (&self.parts.uri, &self.parts.headers);
         let (client, server) = (self.client.ip().to_string(), self.server.ip().to_string());
         let (client_port, server_port) = (self.client.port().to_string(), self.server.port().to_string());
-        let first = [self.method, self.path, self.query, self.scheme, self.version];
+        let query = uri.query().unwrap_or_default();
+        let first = [self.parts.method.as_str(), uri.path(), query, self.scheme, version(self.parts.version)];
         let peers = [client.as_str(), client_port.as_str(), server.as_str(), server_port.as_str()];
         for (index, part) in first.into_iter().chain(peers).enumerate() {
             if index > 0 {
@@ -75,13 +87,23 @@ impl RequestHead<'_> {
             }
             head.push_str(part);
         }
-        if let Some(authority) = self.authority.filter(|_| !self.headers.contains_key(header::HOST)) {
-            push_header(&mut head, "host", authority.as_bytes());
+        if let Some(authority) = uri.authority().filter(|_| !headers.contains_key(header::HOST)) {
+            push_header(&mut head, "host", authority.as_str().as_bytes());
         }
-        for (name, value) in self.headers {
+        for (name, value) in headers {
             push_header(&mut head, name.as_str(), value.as_bytes());
         }
         head
+    }
+}
+
+/// As ASGI names them.
+const fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        Version::HTTP_3 => "3",
+        _ => "1.1",
     }
 }
 
@@ -161,20 +183,11 @@ mod tests {
 
     #[test]
     fn a_head_is_packed() {
-        let mut headers = HeaderMap::new();
-        headers.append("x", HeaderValue::from_bytes(b"\xff").unwrap());
+        let request = http::Request::get("http://example.org/%20?q=1").version(Version::HTTP_2);
+        let request = request.header("x", HeaderValue::from_bytes(b"\xff").unwrap());
         let address = "127.0.0.1:80".parse().unwrap();
-        let head = RequestHead {
-            method: "GET",
-            path: "/%20",
-            query: "q=1",
-            scheme: "http",
-            version: "2",
-            client: address,
-            server: address,
-            headers: &headers,
-            authority: Some("example.org"),
-        };
+        let parts = request.body(()).unwrap().into_parts().0;
+        let head = RequestHead { parts, scheme: "http", client: address, server: address };
         let packed =
             "GET\0/%20\0q=1\0http\x002\x00127.0.0.1\x0080\x00127.0.0.1\x0080\0host\0example.org\0x\0\u{ff}";
         assert_eq!(head.pack(), packed);

@@ -16,6 +16,7 @@ use wasmtime::{
 
 use crate::{
     body::{FailureWatch, GuestBody, Producer},
+    compiled::Compiled,
     error::{InvokeError, MakeError},
     guard::{Progress, guard},
     head::{self, Call, Reply},
@@ -28,6 +29,7 @@ use crate::{
 pub struct Instance {
     store: Store<GuestState>,
     guest: Guest,
+    compiled: Option<Compiled>,
     limits: Arc<InstanceLimits>,
     served: u64,
     used: Instant,
@@ -37,8 +39,13 @@ pub struct Instance {
 pub type Exchange = oneshot::Sender<Result<Reply, InvokeError>>;
 
 impl Instance {
-    pub(crate) fn new(store: Store<GuestState>, guest: Guest, limits: Arc<InstanceLimits>) -> Self {
-        Self { store, guest, limits, served: 0, used: Instant::now() }
+    pub(crate) fn new(
+        store: Store<GuestState>,
+        guest: Guest,
+        compiled: Option<Compiled>,
+        limits: Arc<InstanceLimits>,
+    ) -> Self {
+        Self { store, guest, compiled, limits, served: 0, used: Instant::now() }
     }
 
     /// Runs the start-up hooks.
@@ -104,7 +111,7 @@ impl Instance {
     ///
     /// # Errors
     /// When the instance must not serve again. The error went to `exchange` too, if the head had not.
-    pub async fn invoke(&mut self, call: Call, exchange: Exchange) -> Result<(), InvokeError> {
+    pub async fn invoke(&mut self, mut call: Call, exchange: Exchange) -> Result<(), InvokeError> {
         self.served += 1;
         self.store.data().log.serve(call.number);
         // The next tick may be a microsecond away: a short call must not yield in its middle, or the pool would find
@@ -114,16 +121,24 @@ impl Instance {
         let mut exchange = Some(exchange);
         let ended = {
             let conversation = Conversation { number: self.served, guest: &self.guest, progress: &progress };
-            let store = &mut self.store;
+            let (store, compiled) = (&mut self.store, self.compiled.as_ref());
             let run = async {
-                store
-                    .run_concurrent(async |accessor| conversation.hold(accessor, call, &mut exchange).await)
-                    .await?
+                if let (Some(compiled), Some(planned)) = (compiled, call.planned.take()) {
+                    let head = if planned.head { call.head.pack() } else { String::new() };
+                    let number = conversation.number;
+                    if let Some(reply) = compiled.call(store, number, planned, head, &call.body).await? {
+                        exchange.take().map(|exchange| exchange.send(Ok(reply)));
+                        return Ok(());
+                    }
+                }
+                let talked = store
+                    .run_concurrent(async |accessor| conversation.hold(accessor, call, &mut exchange).await);
+                talked.await.flatten().map_err(|trap| InvokeError::Trapped(first_line(&trap)))
             };
             guard(run, Arc::clone(&progress), &self.limits).await
         };
         self.used = Instant::now();
-        let ended = ended.and_then(|run| run.map_err(|trap| InvokeError::Trapped(first_line(&trap))));
+        let ended = ended.flatten();
         ended.inspect_err(|error| {
             if let Some(exchange) = exchange.take() {
                 let _ = exchange.send(Err(error.clone()));
@@ -150,7 +165,7 @@ impl Conversation<'_> {
     ) -> Talk<()> {
         let (more, watch) = self.feed(accessor, call.more)?;
         let http = self.guest.fasterapi_app_http();
-        let answer = http.call_handle(accessor, self.number, call.head, call.body.into(), more);
+        let answer = http.call_handle(accessor, self.number, call.head.pack(), call.body.into(), more);
         let talk = async {
             let answer = self.until_left(accessor, answer, exchange).await?;
             let taken = self.respond(accessor, answer, exchange)?;

@@ -5,6 +5,7 @@
 //! strategy lives), [`Pool`] binds them to routes, and an [`Instance`] answers one request at a time.
 
 mod body;
+mod compiled;
 mod engine;
 mod error;
 mod frames;
@@ -21,7 +22,7 @@ mod template;
 pub use body::{GuestBody, RequestBody};
 pub use engine::Engine;
 pub use error::{InvokeError, LoadError, MakeError};
-pub use head::{Call, Reply, RequestHead};
+pub use head::{Call, PlannedCall, Reply, RequestHead};
 pub use image::ImageCache;
 pub use instance::{Exchange, Instance};
 pub use limits::InstanceLimits;

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use fasterapi_bindings::GuestPre;
+use fasterapi_bindings::{Guest, GuestIndices};
 use fasterapi_capabilities::postgres::{self, PostgresGrants};
 use wasmtime::{
     Store,
-    component::{Component, Linker},
+    component::{Component, InstancePre, Linker},
 };
 
 use crate::{
+    compiled::{Compiled, Export},
     engine::Engine,
     error::{LoadError, MakeError},
     image::first_line,
@@ -32,7 +33,9 @@ pub struct Grants {
 /// A linked component with the grants and limits of its instances.
 pub struct Template {
     engine: Engine,
-    guest: GuestPre<GuestState>,
+    linked: InstancePre<GuestState>,
+    exports: GuestIndices,
+    compiled: Option<Export>,
     grants: Grants,
     limits: Arc<InstanceLimits>,
 }
@@ -50,8 +53,10 @@ impl Template {
     ) -> Result<Self, LoadError> {
         let linker = linker(engine).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         let linked = linker.instantiate_pre(component).map_err(|error| unknown_import(&error))?;
-        let guest = GuestPre::new(linked).map_err(|error| LoadError::MissingExport(first_line(&error)))?;
-        Ok(Self { engine: engine.clone(), guest, grants, limits: Arc::new(limits) })
+        let exports =
+            GuestIndices::new(&linked).map_err(|error| LoadError::MissingExport(first_line(&error)))?;
+        let compiled = Export::of(component);
+        Ok(Self { engine: engine.clone(), linked, exports, compiled, grants, limits: Arc::new(limits) })
     }
 
     /// The bounds of each instance.
@@ -69,9 +74,16 @@ impl Template {
         store.limiter(GuestState::limiter);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
-        let guest = self.guest.instantiate_async(&mut store).await;
-        let guest = guest.map_err(|error| MakeError::Instantiate(first_line(&error)))?;
-        Ok(Instance::new(store, guest, Arc::clone(&self.limits)))
+        let instance = self.instance(&mut store).await;
+        let (guest, compiled) = instance.map_err(|error| MakeError::Instantiate(first_line(&error)))?;
+        Ok(Instance::new(store, guest, compiled, Arc::clone(&self.limits)))
+    }
+
+    async fn instance(&self, store: &mut Store<GuestState>) -> wasmtime::Result<(Guest, Option<Compiled>)> {
+        let instance = self.linked.instantiate_async(&mut *store).await?;
+        let guest = self.exports.load(&mut *store, &instance)?;
+        let compiled = self.compiled.map(|export| export.bind(store, &instance)).transpose()?;
+        Ok((guest, compiled))
     }
 }
 

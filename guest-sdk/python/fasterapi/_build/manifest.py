@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .._version import __version__
+from .lanes import Lanes
 
 _SERVER = ("host", "port", "enable_h2", "compression")
 
 
-def manifest(app: Any, target: str, uses_postgres: bool) -> dict[str, Any]:
+def manifest(app: Any, target: str, uses_postgres: bool, lanes: Lanes) -> dict[str, Any]:
     """Describes an application."""
     kind = _kind(app)
     serving = getattr(app, "serving", None) if kind == "fasterapi" else None
@@ -26,7 +27,7 @@ def manifest(app: Any, target: str, uses_postgres: bool) -> dict[str, Any]:
         "uses_postgres": uses_postgres,
         "isolation": isolation,
         "server": {name: getattr(serving, name, None) for name in _SERVER},
-        "routes": [{**route, "isolation": isolation} for route in _routes(app, kind)],
+        "routes": [{**route, "isolation": isolation} for route in _routes(app, kind, lanes)],
     }
 
 
@@ -45,16 +46,17 @@ def _framework(kind: str) -> dict[str, str] | None:
     return {"name": name, "version": sys.modules[name].__version__}
 
 
-def _routes(app: Any, kind: str) -> Iterator[dict[str, Any]]:
+def _routes(app: Any, kind: str, lanes: Lanes) -> Iterator[dict[str, Any]]:
     if kind == "asgi":
         return
-    for route in _flat(app.routes):
+    for place, route in enumerate(flat(app.routes)):
         described = _describe(route)
         if described is not None:
-            yield described
+            yield described | (lanes.of(place) if described["kind"] == "http" else {})
 
 
-def _flat(routes: Iterable[Any]) -> Iterable[Any]:
+def flat(routes: Iterable[Any]) -> Iterable[Any]:
+    """An application's routes in matching order, those of included routers among them."""
     routing = sys.modules.get("fastapi.routing")
     return routes if routing is None else routing.iter_route_contexts(routes)
 

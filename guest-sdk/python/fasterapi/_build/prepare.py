@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import _phase
 from .._wasm.loop import Loop
-from . import load, protocol, sources, stand_ins, warm, zones
+from . import lanes, load, protocol, sources, stand_ins, warm, zones
 from .manifest import manifest
 from .paths import META
 from .preload import preload
@@ -24,12 +24,13 @@ def interpreter() -> None:
     stand_ins.install()
 
 
-def application(outside_loop: Callable[..., Any]) -> Any:
-    """The user's application, imported; the result file is written. Raises when the build ends here."""
+def application(outside_loop: Callable[..., Any]) -> tuple[Any, Any]:
+    """The user's application, imported, and its compiled lane, if it has one; the result file is written. Raises when the build ends here."""
     try:
         config = protocol.read_config(META)
         app = outside_loop(load.application, config.module, config.attr)
-        report = outside_loop(_finish, app, config)
+        lane = outside_loop(lanes.Lanes, app)
+        report = outside_loop(_finish, app, lane, config)
     except protocol.BuildError as error:
         protocol.write_result(META, False, error.report)
         raise
@@ -41,10 +42,10 @@ def application(outside_loop: Callable[..., Any]) -> Any:
     if config.mode == "warm":
         raise RuntimeError("warmed up: this build ends here on purpose")
 
-    return app
+    return app, lane.compiled
 
 
-def _finish(app: Any, config: protocol.Config) -> dict[str, Any]:
+def _finish(app: Any, lane: lanes.Lanes, config: protocol.Config) -> dict[str, Any]:
     problems = preload(config.preload)
     _make_schema(app)
     zones.keep()
@@ -56,7 +57,7 @@ def _finish(app: Any, config: protocol.Config) -> dict[str, Any]:
         "compiled": dict(sources.compiled),
         "warnings": problems,
         "late_imports": late,
-        "manifest": manifest(app, f"{config.module}:{config.attr}", load.loaded(_POSTGRES)),
+        "manifest": manifest(app, f"{config.module}:{config.attr}", load.loaded(_POSTGRES), lane),
     }
 
 

@@ -1,4 +1,4 @@
-"""The fast transport: `fasterapi:app/http` and `lifecycle` (wit/world.wit, HOST_PROTOCOL.md).
+"""The fast transport: `fasterapi:app/http`, `compiled` and `lifecycle` (wit/world.wit, HOST_PROTOCOL.md).
 
 Heads and bodies cross as latin-1 strings, because componentize-py 0.25.1 never frees a `list<u8>` that a guest returns.
 """
@@ -6,7 +6,7 @@ Heads and bodies cross as latin-1 strings, because componentize-py 0.25.1 never 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from componentize_py_types import Err, Ok
 from wit_world.exports.http import Response
@@ -18,6 +18,9 @@ from .._asgi.types import ASGIApp, Headers
 from .calls import Scheduler
 from .streams import ByteSink, ByteSource
 
+if TYPE_CHECKING:
+    from .._compiled.lane import Lane
+
 _LARGEST_STRING = 256 * 1024
 """Bytes. A longer body is streamed: as a string it would be in memory four times, and a component's memory never shrinks."""
 
@@ -26,11 +29,12 @@ _END = b"\0\0\0\0"
 
 
 class FastHttp:
-    """The two exports over one application."""
+    """The exports over one application."""
 
-    def __init__(self, scheduler: Scheduler, app: ASGIApp) -> None:
+    def __init__(self, scheduler: Scheduler, app: ASGIApp, lane: Lane | None = None) -> None:
         self._scheduler = scheduler
         self._app = app
+        self._lane = lane
         self._cycles: dict[int, Cycle] = {}
         self.lifespan = Lifespan(app)
 
@@ -43,12 +47,17 @@ class FastHttp:
             sink = _FastSink(scheduler, resolve)
             scope = scopes.from_head(head, self.lifespan.state)
             sink.cycle = self._cycles[request] = cycle = Cycle(scope, body, source, sink, scheduler.before_sleep)
+            begun = self._lane is not None and self._lane.has_begun(request)
             try:
-                await cycle.run(self._app)
+                await cycle.run(self._lane.finish if begun and self._lane else self._app)
             finally:
                 del self._cycles[request], sink.cycle
 
         return work
+
+    def call(self, request: int, plan: int, values: str, head: str, body: bytes) -> str:
+        """Answers one request by the plan of its route."""
+        return "\0" if self._lane is None else self._lane.call(request, plan, values, head, body)
 
     async def disconnect(self, request: int) -> None:
         """The client of a request has gone."""
@@ -62,6 +71,8 @@ class FastHttp:
             await self.lifespan.startup()
         except LifespanError as error:
             raise Err(str(error)) from None
+        if self._lane is not None:
+            self._lane.started(self._scheduler.loop, self.lifespan.state)
 
     async def shutdown(self) -> None:
         """Runs the application's shut-down."""

@@ -21,6 +21,16 @@ fn manifest() -> Manifest {
             name: Some("get_item".into()),
             in_schema: true,
             isolation: Isolation::App,
+            plan: Some(Plan {
+                number: 0,
+                status: 200,
+                path: vec!["item_id".into()],
+                query: vec![Wanted { name: "q".into(), list: false }],
+                headers: vec![Wanted { name: "x-many".into(), list: true }],
+                body: false,
+                head: false,
+            }),
+            reason: None,
         }],
         packages: BTreeMap::from([("fastapi".into(), "0.165.0".into())]),
     }
@@ -30,6 +40,22 @@ fn with(edit: impl FnOnce(&mut Manifest)) -> Result<Vec<u8>, ManifestError> {
     let mut manifest = manifest();
     edit(&mut manifest);
     manifest.to_json()
+}
+
+#[test]
+fn a_plan_is_bounded() {
+    let broken: [fn(&mut Plan); 4] = [
+        |plan| plan.status = 199,
+        |plan| plan.path = vec!["x".repeat(5000)],
+        |plan| plan.query = vec![Wanted { name: "q".into(), list: false }; 257],
+        |plan| plan.headers = vec![Wanted { name: "a\nb".into(), list: false }],
+    ];
+    for edit in broken {
+        let written = with(|manifest| {
+            manifest.routes.iter_mut().filter_map(|route| route.plan.as_mut()).for_each(edit);
+        });
+        assert!(matches!(written, Err(ManifestError::OutOfBounds { .. })), "{written:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,157 @@
+"""The plans of an application, called by number."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from contextlib import AsyncExitStack
+from contextvars import Context
+from typing import Any
+
+from fastapi.exceptions import FastAPIError
+from starlette._exception_handler import wrap_app_handling_exceptions
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from . import reasons, source
+from .plan import REPLAY, Outcome, Plan, unpack
+from .support import _NOT_AWAITED, Support, exit_of
+
+logger = logging.getLogger("fasterapi.error")
+
+_EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+
+
+class Lane:
+    """The compiled lane of one application."""
+
+    def __init__(self, app: Any, routes: list[Any]) -> None:
+        """Makes the plans for `routes`, which are `RouteContext`s."""
+        self.support = Support(app)
+        self.app = app
+        self.plans: list[Plan] = []
+        self.reasons: dict[int, str] = {}
+        """Why a route has no plan, by the route's place."""
+        self.numbers: dict[int, int] = {}
+        self._loop: Any = None
+        self._enabled = False
+        self._request = 0
+        self._routes = len(app.router.routes)
+        self._stack = self._middleware()
+        for place, route in enumerate(routes):
+            self._add(place, route)
+
+    def _add(self, place: int, route: Any) -> None:
+        reason = reasons.of_route(route)
+        if reason is None:
+            try:
+                self.plans.append(source.write(route, self.support))
+            except Exception as error:  # a plan that cannot be made is no reason not to serve
+                reason = f"no plan could be made: {type(error).__name__}: {error}"
+            else:
+                self.numbers[place] = len(self.plans) - 1
+        if reason is not None:
+            self.reasons[place] = reason
+
+    def started(self, loop: Any, state: dict[str, Any]) -> None:
+        """Opens the lane after start-up. Looks at the app once more: hooks may have changed it."""
+        self._loop = loop
+        self.support.state = state
+        self._enabled = reasons.of_app(self.app) is None and len(self.app.router.routes) == self._routes
+
+    # --- the call ---
+
+    def call(self, request: int, number: int, packed: str, head: str, body: bytes) -> str:
+        """Answers a request, or says to send it down the ASGI lane, under the same number. Never raises."""
+        support = self.support
+        support.pending = support.inbox = None
+        self._request = request
+        plan = self.plans[number]
+        if not self._enabled or self.app.dependency_overrides:
+            return REPLAY
+        if plan.waits:
+            return self._waiting(plan, packed, head, body)
+        if plan.threaded:
+            asyncio.events._set_running_loop(None)
+            try:
+                text = Context().run(plan.run, packed, head, body)
+            finally:
+                asyncio.events._set_running_loop(self._loop)
+        else:
+            text = Context().run(plan.run, packed, head, body)
+        return self._settled(plan, text) if self._loop.has_ready else text
+
+    def _waiting(self, plan: Plan, packed: str, head: str, body: bytes) -> str:
+        task = asyncio.Task(plan.run(packed, head, body), loop=self._loop, context=Context(), **_EAGER)
+        if not task.done():
+            self.support.pending = Outcome(plan, {}, waiting=task, inbox=self.support.inbox)
+            return REPLAY
+        text: str = task.result()
+        return self._settled(plan, text) if self._loop.has_ready else text
+
+    def _settled(self, plan: Plan, text: str) -> str:
+        """The request left tasks behind: the ASGI lane gives the answer, and runs them."""
+        if self.support.pending is None and text != REPLAY:
+            self.support.pending = Outcome(plan, {}, response=unpack(text, plan.status))
+            return REPLAY
+        return text
+
+    # --- the other way out ---
+
+    def has_begun(self, request: int) -> bool:
+        """Whether a request that comes down the ASGI lane is one that the compiled lane began."""
+        return self.support.pending is not None and self._request == request
+
+    async def finish(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends what became of the request, as an ASGI application: within FastAPI's own middleware, which sees its exceptions."""
+        scope["app"] = self.app
+        await self._stack(scope, receive, send)
+
+    def _middleware(self) -> ASGIApp:
+        """FastAPI's middleware around `_outcome`, in place of its router."""
+        app = self.app
+        router, app.router = app.router, self._outcome
+        try:
+            stack: ASGIApp = app.build_middleware_stack()
+        finally:
+            app.router = router
+        return stack
+
+    async def _outcome(self, scope: Scope, receive: Receive, send: Send) -> None:
+        outcome, self.support.pending = self.support.pending, None
+        if outcome is None:
+            raise RuntimeError("no request of the compiled lane is under way")
+        if outcome.waiting is not None:
+            outcome = await self._awaited(outcome)
+        scope.update(self.support.routed(outcome.plan, outcome.raw) if outcome.raw else {}, router=self.app.router)
+        if outcome.inbox is not None:
+            outcome.inbox.link(receive)
+        await wrap_app_handling_exceptions(_Answer(outcome), Request(scope, receive, send))(scope, receive, send)
+
+    async def _awaited(self, outcome: Outcome) -> Outcome:
+        text = await outcome.waiting
+        pending, self.support.pending = self.support.pending, None
+        return pending or Outcome(outcome.plan, {}, response=unpack(text, outcome.plan.status))
+
+
+class _Answer:
+    """The end of a request: `fastapi.routing.request_response`, from where the endpoint has run."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answered = False
+        async with AsyncExitStack() as stack:
+            for generator in self._outcome.generators:
+                stack.push(exit_of(generator))
+            if self._outcome.error is not None:
+                raise self._outcome.error
+            response = self._outcome.response
+            assert isinstance(response, Response)
+            await response(scope, receive, send)
+            answered = True
+        if not answered:
+            raise FastAPIError(_NOT_AWAITED)

@@ -1,0 +1,106 @@
+"""One route's plan: what it needs of the host, and the function that answers its requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.responses import Response
+
+REPLAY = "\0"
+"""Nothing of the user's ran: the ASGI lane answers this request. After it ran the same word says: take up the outcome there."""
+
+HEAD = "\2"
+"""Opens and closes a packed head before a body. JSON begins with no control character."""
+
+
+class Replay(Exception):
+    """The request is one for the ASGI lane."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What of a request the host hands to the plan."""
+
+    path: tuple[str, ...] = ()
+    query: dict[str, bool] = field(default_factory=dict)
+    """Names, and whether every value of that name is wanted, or the last one."""
+    headers: dict[str, bool] = field(default_factory=dict)
+    """Names, and whether every value of that name is wanted, or the first one."""
+    body: bool = False
+    head: bool = False
+
+
+@dataclass
+class Plan:
+    """One route, compiled."""
+
+    route: Any
+    needs: Needs
+    status: int
+    waits: bool
+    """Whether it is a coroutine function, since something in it may wait."""
+    threaded: bool
+    """Whether all of it runs as in a worker thread, without an event loop."""
+    source: str
+    run: Callable[[str, str, bytes], Any] = field(repr=False)
+
+    def manifest(self, number: int) -> dict[str, Any]:
+        """What the host has to know."""
+        needs = self.needs
+        return {
+            "number": number,
+            "status": self.status,
+            "path": list(needs.path),
+            "query": [{"name": name, "list": many} for name, many in needs.query.items()],
+            "headers": [{"name": name, "list": many} for name, many in needs.headers.items()],
+            "body": needs.body,
+            "head": needs.head,
+        }
+
+
+@dataclass
+class Outcome:
+    """What became of a request whose code ran and whose answer the compiled lane could not give by itself."""
+
+    plan: Plan
+    raw: dict[str, Any]
+    error: BaseException | None = None
+    response: Response | None = None
+    waiting: Any = None
+    """An asyncio task that ends with the reply's text."""
+    generators: list[Any] = field(default_factory=list)
+    """Dependencies that have not ended."""
+    inbox: Any = None
+    """The request's `receive`, when the code got a `Request`."""
+
+
+def pack(response: Response, largest: int) -> str | None:
+    """A response as a reply's text; none when it can only be sent by being called."""
+    if type(response).__call__ is not Response.__call__ or response.background is not None:
+        return None
+    body = response.body
+    if len(body) > largest:
+        return None
+    fields = [b"%d" % response.status_code]
+    for name, value in response.raw_headers:
+        fields += (name.lower(), value)
+    head = b"\0".join(fields)
+    if b"\2" in head or head.count(b"\0") != len(fields) - 1:
+        return None
+    try:
+        return f"{HEAD}{head.decode('latin-1')}{HEAD}{str(body, 'utf-8')}"
+    except UnicodeDecodeError:
+        return None
+
+
+def unpack(text: str, status: int) -> Response:
+    """The response that a reply's text stands for."""
+    if not text.startswith(HEAD):
+        return Response(text.encode(), status, media_type="application/json")
+    head, _, body = text[1:].partition(HEAD)
+    fields = head.encode("latin-1").split(b"\0")
+    response = Response(body.encode(), int(fields[0]))
+    response.raw_headers = list(zip(fields[1::2], fields[2::2]))
+    return response

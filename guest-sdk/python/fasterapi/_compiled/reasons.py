@@ -1,0 +1,102 @@
+"""Why a route keeps the ASGI lane, in words that its author can act on. None: it has a plan."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import fastapi
+from fastapi import params
+from fastapi.dependencies.models import Dependant, _is_async_gen_callable, _is_gen_callable
+from fastapi.routing import APIRoute, APIRouter
+from starlette.convertors import PathConvertor, StringConvertor
+
+_FASTAPI = "0.165."
+"""The FastAPI whose insides this package knows."""
+
+_SEGMENT = re.compile(r"\{[a-zA-Z_][a-zA-Z0-9_]*(:path|:str)?\}")
+
+
+def of_app(app: Any) -> str | None:
+    """What keeps every route of an app in the ASGI lane."""
+    if not isinstance(app, fastapi.FastAPI):
+        return "the app is not a FastAPI app"
+    if not fastapi.__version__.startswith(_FASTAPI):
+        return f"FastAPI is {fastapi.__version__}: plans are made for {_FASTAPI}x"
+    if app.user_middleware:
+        return "middleware: " + ", ".join(_name(middleware.cls) for middleware in app.user_middleware)
+    return next((reason for found, reason in _unusual(app) if found), None)
+
+
+def _unusual(app: fastapi.FastAPI) -> Iterator[tuple[bool, str]]:
+    cls = type(app)
+    overridden = [name for name in ("__call__", "build_middleware_stack") if getattr(cls, name) is not getattr(fastapi.FastAPI, name)]
+    yield bool(overridden), f"`{cls.__name__}` overrides `{'`, `'.join(overridden)}`"
+    yield type(app.router) is not APIRouter, f"the app's router is a `{type(app.router).__name__}`"
+    yield bool(app.dependency_overrides), "`app.dependency_overrides` is not empty"
+    yield bool(app.root_path), "`root_path` is set"
+    yield app.debug, "`debug` is on"
+    yield app.max_body_size is not None, "`max_body_size` is set: the host has `--max-body-size`"
+    yield app._native_telemetry.enabled(), "FastAPI's telemetry is on"
+
+
+def of_route(route: Any) -> str | None:
+    """What keeps one route (a `RouteContext`) in the ASGI lane."""
+    original = route.original_route
+    if type(original) is not APIRoute:
+        return f"it is a `{type(original).__name__}`, not a path operation of FastAPI's" if not isinstance(original, APIRoute) else f"its class is `{type(original).__name__}`"
+    for reason in (_path(route), _stream(route), _body(route)):
+        if reason:
+            return reason
+    return next((reason for dependant in tree(route.dependant) if (reason := _dependant(dependant, dependant is route.dependant))), None)
+
+
+def tree(dependant: Dependant) -> Iterator[Dependant]:
+    """A dependant and all below it."""
+    yield dependant
+    for below in dependant.dependencies:
+        yield from tree(below)
+
+
+def _path(route: Any) -> str | None:
+    for name, convertor in route.param_convertors.items():
+        if type(convertor) not in (StringConvertor, PathConvertor):
+            return f"the path converts `{name}` itself: annotate the parameter instead"
+    for segment in route.path.split("/"):
+        if "{" in segment and not _SEGMENT.fullmatch(segment):
+            return f"the path has `{segment}`: a parameter and more in one segment"
+    return None
+
+
+def _stream(route: Any) -> str | None:
+    call = route.dependant.call
+    if route.is_sse_stream or route.is_json_stream or route.stream_item_field is not None or _is_gen_callable(call) or _is_async_gen_callable(call):
+        return "it streams its answer"
+    return None
+
+
+def _body(route: Any) -> str | None:
+    if route.max_body_size is not None:
+        return "`max_body_size` is set: the host has `--max-body-size`"
+    if route.body_field is not None and isinstance(route.body_field.field_info, params.Form):
+        return "it takes a form or files"
+    return None
+
+
+def _dependant(dependant: Dependant, top: bool) -> str | None:
+    call = dependant.call
+    if dependant.websocket_param_name:
+        return f"`{_name(call)}` takes a WebSocket"
+    if dependant.concurrency is not None:
+        return f"`{_name(call)}` limits its concurrency"
+    if not top and _is_async_gen_callable(call):
+        return f"`{_name(call)}` is an async generator: a plain one, or `return` instead of `yield`, is faster"
+    if not top and _is_gen_callable(call) and dependant.scope == "function":
+        return f"`{_name(call)}` ends before the response is sent"
+    return None
+
+
+def _name(call: Callable[..., Any] | None) -> str:
+    return getattr(inspect.unwrap(call) if callable(call) else call, "__name__", type(call).__name__)

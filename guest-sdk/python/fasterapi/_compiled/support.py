@@ -1,0 +1,289 @@
+"""What a plan's code calls besides the user's functions: everything that is not the straight way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
+from functools import partial
+from typing import Any
+
+import fastapi.exception_handlers
+from fastapi import BackgroundTasks
+from fastapi.datastructures import DefaultPlaceholder
+from fastapi.dependencies.utils import request_body_to_args, request_params_to_args
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import FastAPIError
+from fastapi.routing import _extract_endpoint_context, serialize_response
+from fastapi.security import SecurityScopes
+from fastapi.utils import is_body_allowed_for_status_code
+from starlette._exception_handler import _lookup_exception_handler
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from .._asgi import scope as scopes
+from .._wasm.loop import outside_loop
+from .plan import REPLAY, Outcome, Plan, Replay, pack
+
+logger = logging.getLogger("fasterapi.error")
+
+_NOT_AWAITED = (
+    "Response not awaited. There's a high chance that the application code is raising an exception and a dependency with yield has a block with a bare "
+    "except, or a block with except Exception, and is not raising the exception again. Read more about it in the docs: "
+    "https://fastapi.tiangolo.com/tutorial/dependencies/dependencies-with-yield/#dependencies-with-yield-and-except"
+)
+
+
+class Support:
+    """The help for the plans of one application."""
+
+    largest = 256 * 1024
+    """Bytes of an answer that is given as one text. A longer one is streamed: as text it would be in memory several times."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.state: dict[str, Any] = {}
+        """What start-up left for the requests."""
+        self.handlers = {key: handler for key, handler in app.exception_handlers.items() if key not in (500, Exception)}
+        self.pending: Outcome | None = None
+        """What the next call of the ASGI lane takes up."""
+        self.inbox: Inbox | None = None
+        """The `receive` of the request under way, if its code sees the request."""
+
+    # --- arguments ---
+
+    def request(self, plan: Plan, raw: dict[str, Any], head: str, body: bytes, taken: bool) -> Request:
+        """The request as FastAPI's own code sees it. `taken`: FastAPI has read the body."""
+        scope = scopes.from_head(head, self.state)
+        scope.update(self.routed(plan, raw), app=self.app, router=self.app.router)
+        self.inbox = inbox = Inbox(body)
+        request = Request(scope, inbox)
+        if taken:
+            request._body = body
+        return request
+
+    def routed(self, plan: Plan, raw: dict[str, Any]) -> dict[str, Any]:
+        """What routing adds to a scope."""
+        route = plan.route
+        found: dict[str, Any] = {"route": route.original_route, "endpoint": route.endpoint, "path_params": {name: raw[name] for name in plan.needs.path}}
+        return found
+
+    def extract(self, fields: list[Any], received: Any) -> dict[str, Any]:
+        """Values of parameters that take more than one look."""
+        values, errors = request_params_to_args(fields, received)
+        if errors:
+            raise Replay
+        return values
+
+    def embedded(self, fields: list[Any], parsed: Any) -> dict[str, Any]:
+        """Values of body parameters that take more than one look."""
+        values: dict[str, Any]
+        values, errors = drive(request_body_to_args(fields, parsed, True))
+        if errors:
+            raise Replay
+        return values
+
+    security_scopes = staticmethod(SecurityScopes)
+    background_tasks = staticmethod(BackgroundTasks)
+
+    @staticmethod
+    def new_response() -> Response:
+        """The response that code may set headers and a status on."""
+        response = Response()
+        del response.headers["content-length"]
+        response.status_code = None  # type: ignore[assignment]
+        return response
+
+    # --- calls ---
+
+    @staticmethod
+    def thread(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Calls a function as a worker thread would."""
+        return copy_context().run(outside_loop, partial(function, *args, **kwargs))
+
+    @staticmethod
+    def enter(generators: list[Any], runner: Callable[..., Any], generator: Any) -> Any:
+        """The value that a generator dependency yields."""
+        try:
+            value = runner(next, generator)
+        except StopIteration:
+            raise RuntimeError("generator didn't yield") from None
+        generators.append(generator)
+        return value
+
+    def leave(self, generators: list[Any]) -> None:
+        """Ends the dependencies of a request that was answered. It is too late for what they raise: it is logged, as by any server."""
+        try:
+            while generators:
+                generator = generators.pop()
+                try:
+                    self.thread(_end, generator)
+                except Exception as error:
+                    unwind(generators, error)
+        except BaseException as error:
+            logger.error("Exception in ASGI application\n", exc_info=error)
+
+    # --- answers ---
+
+    def finish(self, plan: Plan, raw: dict[str, Any], generators: list[Any], result: Any, given: Response | None, background: Any) -> str | None:
+        """The reply for what an endpoint returned. None: the ASGI lane sends it."""
+        response = self.response(plan, result, given, background)
+        text = pack(response, self.largest)
+        if text is None:
+            self.pending = Outcome(plan, raw, response=response, generators=list(generators), inbox=self.inbox)
+        return text
+
+    def response(self, plan: Plan, result: Any, given: Response | None, background: Any) -> Response:
+        """The response that FastAPI makes of what an endpoint returned (`fastapi.routing.get_request_handler`)."""
+        if isinstance(result, Response):
+            if result.background is None:
+                result.background = background
+            return result
+        route = plan.route
+        default = isinstance(route.response_class, DefaultPlaceholder)
+        arguments: dict[str, Any] = {"background": background}
+        status = route.status_code or (given.status_code if given else None)
+        if status is not None:
+            arguments["status_code"] = status
+        if given is not None and given.status_code:
+            arguments["status_code"] = given.status_code
+        response = self._serialized(route, result, default, arguments)
+        if not is_body_allowed_for_status_code(response.status_code):
+            response.body = b""
+        if given is not None:
+            response.headers.raw.extend(given.headers.raw)
+        return response
+
+    def _serialized(self, route: Any, result: Any, default: bool, arguments: dict[str, Any]) -> Response:
+        as_json = route.response_field is not None and default
+        content = drive(
+            serialize_response(
+                field=route.response_field,
+                response_content=result,
+                include=route.response_model_include,
+                exclude=route.response_model_exclude,
+                by_alias=route.response_model_by_alias,
+                exclude_unset=route.response_model_exclude_unset,
+                exclude_defaults=route.response_model_exclude_defaults,
+                exclude_none=route.response_model_exclude_none,
+                is_coroutine=True,
+                endpoint_ctx=_context(route),
+                dump_json=as_json,
+            )
+        )
+        if as_json:
+            return Response(content, media_type="application/json", **arguments)
+        response_class = route.response_class.value if default else route.response_class
+        response: Response = response_class(content, **arguments)
+        return response
+
+    def raised(self, plan: Plan, raw: dict[str, Any], generators: list[Any], error: BaseException) -> str:
+        """The reply for what was raised: an `HTTPException` under FastAPI's own handler at once, everything else in the ASGI lane."""
+        if isinstance(error, asyncio.CancelledError):
+            raise error
+        if isinstance(error, HTTPException) and self._is_plain(error):
+            try:
+                unwind(list(generators), error)
+            except HTTPException as outcome:
+                if self._is_plain(outcome):
+                    text = pack(_http_response(outcome), self.largest)
+                    if text is not None:
+                        outcome.__traceback__ = None
+                        return text
+                error = outcome
+            except BaseException as outcome:
+                error = outcome
+            generators = []
+        self.pending = Outcome(plan, raw, error=error, generators=list(generators), inbox=self.inbox)
+        return REPLAY
+
+    def _is_plain(self, error: HTTPException) -> bool:
+        if error.status_code in self.handlers:
+            return False
+        handler = _lookup_exception_handler(self.handlers, error)
+        return handler is fastapi.exception_handlers.http_exception_handler
+
+
+class Inbox:
+    """A request's `receive`: the body that is there, then what the server says."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body: bytes | None = body
+        self._linked: asyncio.Future[Any] | None = None
+        self._receive: Any = None
+
+    async def __call__(self) -> Any:
+        """ASGI's `receive`."""
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        if self._receive is None:
+            self._linked = self._linked or asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._linked)
+        message = await self._receive()
+        return message if message["type"] != "http.request" else await self._receive()
+
+    def link(self, receive: Any) -> None:
+        """The ASGI lane has the request now."""
+        self._receive = receive
+        if self._linked is not None and not self._linked.done():
+            self._linked.set_result(None)
+
+
+def _http_response(error: HTTPException) -> Response:
+    """What FastAPI's `http_exception_handler` makes, which does not look at the request."""
+    response: Response = drive(fastapi.exception_handlers.http_exception_handler(None, error))  # type: ignore[arg-type]
+    return response
+
+
+def _context(route: Any) -> Any:
+    context = _extract_endpoint_context(route.dependant.call)
+    if route.dependant.path:
+        method = next(iter(sorted(route.methods)), "")
+        context = {**context, "path": f"{method} {route.dependant.path}"}
+    return context
+
+
+def drive(coroutine: Any) -> Any:
+    """The result of a coroutine that never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as returned:
+        return returned.value
+    raise RuntimeError("a coroutine waited where FastAPI's own never does")
+
+
+def _end(generator: Any) -> None:
+    try:
+        next(generator)
+    except StopIteration:
+        return
+    try:
+        raise RuntimeError("generator didn't stop")
+    finally:
+        generator.close()
+
+
+def unwind(generators: Iterable[Any], error: BaseException) -> None:
+    """Ends dependencies in reverse order while `error` is on its way, as FastAPI's stack does. Raises what comes out."""
+    with ExitStack() as stack:
+        for generator in generators:
+            stack.push(exit_of(generator))
+        raise error
+    raise FastAPIError(_NOT_AWAITED)
+
+
+def exit_of(generator: Any) -> Callable[..., Any]:
+    """The `__exit__` of a generator that has yielded. Like FastAPI's, it is for exceptions only, not for `SystemExit` and its like."""
+    manager = contextmanager(lambda: generator)()
+
+    def leave(kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool | None:
+        if error is not None and not isinstance(error, Exception):
+            return False
+        outcome: bool | None = Support.thread(manager.__exit__, kind, error, trace)
+        return outcome
+
+    return leave

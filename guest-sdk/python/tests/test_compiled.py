@@ -1,0 +1,325 @@
+"""The compiled lane against the ASGI lane: the same requests to two copies of one app; status, headers, body and what ran must be equal."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import anyio.to_thread
+import compiled_app
+import fastapi.routing
+import pytest
+from fake_host import FakeHost
+from test_cycle import unframe
+
+from fasterapi._compiled import reasons
+from fasterapi._compiled.lane import Lane
+from fasterapi._compiled.plan import REPLAY, Plan, unpack
+from fasterapi._wasm import threads
+from fasterapi._wasm.fast import FastHttp
+
+Reply = tuple[int, list[tuple[str, str]], bytes]
+
+# Routes of the app that are meant to keep the ASGI lane.
+ASGI = {"/numbers/{n:int}", "/async-generator", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
+
+
+@pytest.fixture(autouse=True)
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anyio.to_thread, "run_sync", threads._run_sync)
+    monkeypatch.setattr("starlette.concurrency.run_in_threadpool", threads._run_in_threadpool)
+
+
+class Both:
+    """Two copies of the app, one in each lane."""
+
+    def __init__(self, host: FakeHost) -> None:
+        self.host = host
+        self.app = compiled_app.make()
+        self.reference = FastHttp(host.scheduler, compiled_app.make())
+        self.routes = list(fastapi.routing.iter_route_contexts(self.app.routes))
+        self.lane = Lane(self.app, self.routes)
+        self.compiled = FastHttp(host.scheduler, self.app, self.lane)
+        self.lane.started(host.scheduler.loop, {})
+        self.number = 0
+        self.replayed = 0
+
+    def plan(self, method: str, path: str) -> Plan | None:
+        """What the host's router does."""
+        for place, route in enumerate(self.routes):
+            if method in (route.methods or ()) and route.path_regex.match(path):
+                number = self.lane.numbers.get(place)
+                return None if number is None else self.lane.plans[number]
+        return None
+
+    def ask(self, method: str, target: str, headers: list[tuple[str, str]], body: bytes) -> tuple[Reply, Reply, list[str], list[str]]:
+        self.number += 1
+        path, _, query = target.partition("?")
+        fields = [method, path, query, "http", "1.1", "127.0.0.1", "1", "localhost", "8000", "host", "localhost:8000"]
+        for name, value in headers:
+            fields += [name.lower(), value]
+        head = "\0".join(fields)
+        compiled_app.log.clear()
+        expected = self.handle(self.reference, head, body)
+        wanted = list(compiled_app.log)
+        compiled_app.log.clear()
+        got = self.by_plan(self.plan(method, unquote(path)), unquote(path), query, head, headers, body) or self.handle(self.compiled, head, body)
+        return expected, got, wanted, list(compiled_app.log)
+
+    def by_plan(self, plan: Plan | None, path: str, query: str, head: str, headers: list[tuple[str, str]], body: bytes) -> Reply | None:
+        kinds = [value for name, value in headers if name.lower() == "content-type"]
+        if plan is None or plan.needs.body and (not body or kinds != ["application/json"]):
+            return None
+        values: dict[str, Any] = dict(plan.route.path_regex.match(path).groupdict())
+        for name, value in parse_qsl(query, keep_blank_values=True):
+            if plan.needs.query.get(name):
+                values.setdefault(f"?{name}", []).append(value)
+            elif name in plan.needs.query:
+                values[f"?{name}"] = value
+        for name, value in headers:
+            if plan.needs.headers.get(name.lower()):
+                values.setdefault(f"@{name.lower()}", []).append(value)
+            elif name.lower() in plan.needs.headers:
+                values.setdefault(f"@{name.lower()}", value)
+        text = self.compiled.call(self.number, self.lane.plans.index(plan), json.dumps(values), head if plan.needs.head else "", body)
+        if text == REPLAY:
+            self.replayed += 1
+            return None
+        response = unpack(text, plan.status)
+        return response.status_code, [(name.decode(), value.decode("latin-1")) for name, value in response.raw_headers], bytes(response.body)
+
+    def handle(self, fast: FastHttp, head: str, body: bytes) -> Reply:
+        task = self.host.call(fast.handle(self.number, head, body, None))
+        self.host.run()
+        response = task.value if not isinstance(task.value, str) else None
+        if response is None:
+            return 500, [], task.value.splitlines()[-1].encode()
+        status, *rest = response.head.split("\0")
+        content = response.body.encode("latin-1")
+        if response.rest is not None:
+            more, whole = unframe(self.host.drain(response.rest))
+            content += more if whole else b"(cut)"
+        self.host.run()
+        return int(status), list(zip(rest[::2], rest[1::2])), content
+
+
+@pytest.fixture
+def both(host: FakeHost) -> Both:
+    return Both(host)
+
+
+JSON = [("content-type", "application/json")]
+TOKEN = [("authorization", "Bearer tok")]
+
+# (method, target, headers, body); the compiled lane answers these by itself...
+DIRECT: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
+    ("GET", "/", [], b""),
+    ("GET", "/async", [], b""),
+    ("GET", "/context", [], b""),
+    ("GET", "/context?q=1", [], b""),
+    ("GET", "/context-sync", [], b""),
+    ("GET", "/items/42?q=x", [], b""),
+    ("GET", "/items/%34%32?q=a+b%20%C3%A9%FF&q=last&many=1&many=2&flag=yes&unknown=1", [], b""),
+    ("GET", "/items/1?q=&&x&=y", [], b""),
+    ("GET", "/types/red?when=2026-01-02", [], b""),
+    ("GET", "/types/blue?when=2026-01-02&id=00000000-0000-0000-0000-000000000005&ratio=2.5&amount=3.10&Word-Of=aaa&words=1&words=2&made=4", [], b""),
+    ("GET", "/files/a/b//c.txt", [], b""),
+    ("GET", "/files/", [], b""),
+    ("GET", "/undeclared/1/2", [], b""),
+    ("POST", "/items", JSON, b'{"id": 1, "name": "n"}'),
+    ("POST", "/items", JSON, b'{"id": "1", "name": "n", "price": 1e400, "when": "2026-01-02T03:04:05Z", "more": 1}'),
+    ("POST", "/items", JSON, b'{"id": 1, "id": 2, "name": "\\u00e9\\ud83d\\ude00"}'),
+    ("PUT", "/items/5", JSON, b'{"item": {"id": 1, "name": "n"}, "user": "u"}'),
+    ("PUT", "/items/5", JSON, b'{"item": {"id": 1, "name": "n", "tags": ["a"]}, "user": "u", "importance": 7}'),
+    ("POST", "/embedded", JSON, b'{"item": {"id": 1, "name": "n"}}'),
+    ("POST", "/any", JSON, b"[1, 2.5, null, true, {}, 1e-7, -0, -0.0, 1E5, 123456789012345678901234567890]"),
+    ("POST", "/any", JSON, b' "text" '),
+    ("POST", "/any", JSON, b"[NaN, Infinity]"),
+    ("GET", "/plain/nan", [], b""),
+    ("POST", "/optional", JSON, b'{"a": 1}'),
+    ("POST", "/optional", JSON, b"null"),
+    ("GET", "/list", [], b""),
+    ("GET", "/aliased", [], b""),
+    ("GET", "/aliased-not", [], b""),
+    *(("GET", f"/plain/{kind}", [], b"") for kind in ("float", "small", "when", "keys", "model", "set", "tuple", "enum", "bytes", "deep", "big")),
+    ("GET", "/headers", [("User-Agent", "caf\xe9"), ("X-Many", "1"), ("x-many", "2"), ("x-number", "8")], b""),
+    ("GET", "/headers", [], b""),
+    ("GET", "/headers", [("x-number", "1"), ("X-Number", "2"), ("x-many", "")], b""),
+    ("GET", "/header-host", [], b""),
+    ("GET", "/cookies", [("cookie", "session=abc; N=3")], b""),
+    ("GET", "/filter?limit=5&order=b&tags=1&tags=2", [], b""),
+    ("GET", "/response", [], b""),
+    ("GET", "/response?code=202", [], b""),
+    ("GET", "/response?code=204", [], b""),
+    *(("GET", f"/responses/{kind}", [], b"") for kind in ("json", "html", "text", "redirect", "empty", "loud")),
+    ("GET", "/custom", [], b""),
+    ("GET", "/html", [], b""),
+    ("GET", "/no-content", [], b""),
+    ("GET", "/deps?q=a&n=3", [], b""),
+    ("GET", "/generators?token=t", [], b""),
+    ("GET", "/generators-fail/http", [], b""),
+    ("GET", "/generators-fail/no-body", [], b""),
+    ("GET", "/late", [], b""),
+    ("GET", "/changes", [], b""),
+    ("GET", "/raise/http", [], b""),
+    ("GET", "/security?q=x", TOKEN, b""),
+    ("GET", "/security", [], b""),
+    ("GET", "/bearer", [*TOKEN, ("x-key", "k")], b""),
+    ("GET", "/bearer", TOKEN, b""),
+    ("GET", "/sub/included/a?n=2", [], b""),
+    ("GET", "/twice/sub/included/a?n=2", [], b""),
+]
+
+# They await something that is there already.
+EAGER: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
+    ("GET", "/request?x=1&y=2&y=3", [], b""),
+    ("GET", "/request", [("content-length", "2")], b"ab"),
+    ("POST", "/request-body", JSON, b'{"id": 1, "name": "n"}'),
+]
+
+# ...and these it gives back, before the app's code ran or after it.
+GIVEN_BACK: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
+    ("GET", "/items/x", [], b""),
+    ("GET", "/items/1?many=x&flag=perhaps", [], b""),
+    ("GET", "/types/green?when=no&ratio=99&Word-Of=b", [], b""),
+    ("GET", "/types/red", [], b""),
+    ("GET", "/types/red?when=2026-01-02&strict=1", [], b""),
+    ("GET", "/deps?n=x", [], b""),
+    ("POST", "/items", JSON, b'{"id": 1, "name": "SHOUT"}'),
+    ("POST", "/items", JSON, b'{"id": 1'),
+    ("POST", "/items", JSON, b"[]"),
+    ("POST", "/items", JSON, b'{"id": 1, "name": "\\ud800"}'),
+    ("POST", "/items", JSON, b'{"id": 1, "name": "\xff"}'),
+    ("POST", "/any", JSON, b"[" * 1000 + b"]" * 1000),
+    ("POST", "/any", JSON, b"\xef\xbb\xbf[1]"),
+    ("PUT", "/items/5", JSON, b"[1]"),
+    ("PUT", "/items/5", JSON, b'{"item": {"id": 1, "name": "n"}, "importance": 0}'),
+    ("POST", "/strict", JSON, b'"2026-01-02"'),
+    ("GET", "/invalid-response", [], b""),
+    ("GET", "/plain/surrogate", [], b""),
+    ("GET", "/plain/absent", [], b""),
+    ("GET", "/headers", [("x-number", "x")], b""),
+    ("GET", "/cookies", [], b""),
+    ("GET", "/filter?limit=500&other=1", [], b""),
+    *(("GET", f"/responses/{kind}", [], b"") for kind in ("bytes", "stream", "large")),
+    ("GET", "/generators-fail/teapot", [], b""),
+    ("GET", "/generators-fail/boom", [], b""),
+    ("GET", "/swallows", [], b""),
+    ("GET", "/swallows?how=boom", [], b""),
+    ("GET", "/raise/teapot", [], b""),
+    ("GET", "/raise/key", [], b""),
+    ("GET", "/background", [], b""),
+    ("GET", "/waits", [], b""),
+    *(("GET", f"/waits/{kind}", [], b"") for kind in ("raise", "boom", "stream", "response", "value")),
+    ("GET", "/leaves", [], b""),
+]
+
+# The ASGI lane alone knows what to do with these.
+ELSEWHERE: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
+    ("GET", "/numbers/3", [], b""),
+    ("GET", "/async-generator", [], b""),
+    ("POST", "/items", [], b'{"id": 1, "name": "n"}'),
+    ("POST", "/items", [("content-type", "text/plain")], b'{"id": 1, "name": "n"}'),
+    ("POST", "/items", JSON, b""),
+    ("POST", "/optional", [], b""),
+    ("DELETE", "/items/1", [], b""),
+    ("GET", "/nowhere", [], b""),
+]
+
+
+def name(request: Any) -> str:
+    return f"{request[0]} {request[1]} {request[3][:30]!r}"
+
+
+@pytest.mark.parametrize("request_", DIRECT, ids=name)
+def test_answers_as_the_asgi_lane_does(both: Both, request_: Any) -> None:
+    compare(both, request_)
+    assert both.replayed == 0
+
+
+@pytest.mark.parametrize("request_", EAGER, ids=name)
+def test_answers_what_need_not_wait(both: Both, request_: Any) -> None:
+    compare(both, request_)
+    assert both.replayed == (0 if sys.version_info >= (3, 12) else 1)  # before, a task never starts at once
+
+
+@pytest.mark.parametrize("request_", GIVEN_BACK, ids=name)
+def test_gives_back_what_it_cannot_answer(both: Both, request_: Any) -> None:
+    compare(both, request_)
+    assert both.replayed == 1
+
+
+@pytest.mark.parametrize("request_", ELSEWHERE, ids=name)
+def test_leaves_the_rest_alone(both: Both, request_: Any) -> None:
+    compare(both, request_)
+
+
+def compare(both: Both, request: Any) -> None:
+    expected, got, wanted, ran = both.ask(*request)
+    assert got == expected
+    assert sorted(ran) == sorted(wanted)
+    # A second time: nothing of the first is left.
+    expected, got, wanted, ran = both.ask(*request)
+    assert got == expected
+    assert both.lane.support.pending is None
+    both.replayed //= 2
+
+
+def test_every_route_has_a_plan_or_a_reason(both: Both) -> None:
+    without = {route.path: both.lane.reasons[place] for place, route in enumerate(both.routes) if place in both.lane.reasons}
+    assert set(without) == ASGI, without
+    assert without["/numbers/{n:int}"] == "the path converts `n` itself: annotate the parameter instead"
+
+
+def test_an_outcome_is_only_for_its_own_request(both: Both) -> None:
+    """The host gave up between the two calls: the next request must not see what the first left."""
+    number = both.lane.numbers[next(place for place, route in enumerate(both.routes) if route.path == "/raise/{kind}")]
+    assert both.compiled.call(77, number, '{"kind": "key"}', "", b"") == REPLAY
+    expected, got, _, _ = both.ask("GET", "/nowhere", [], b"")
+    assert got == expected
+    assert got[0] == 404
+
+
+def test_overrides_close_the_lane(both: Both) -> None:
+    both.app.dependency_overrides[compiled_app.first] = lambda: "overridden"
+    both.reference._app.dependency_overrides[compiled_app.first] = lambda: "overridden"  # type: ignore[attr-defined]
+    expected, got, _, _ = both.ask("GET", "/deps", [], b"")
+    assert got == expected
+    assert b"overridden" in got[2]
+    assert both.replayed == 1
+
+
+def test_what_start_up_changes_is_seen(host: FakeHost) -> None:
+    app = compiled_app.make()
+    lane = Lane(app, list(fastapi.routing.iter_route_contexts(app.routes)))
+    app.add_api_route("/late", lambda: 1)
+    lane.started(host.scheduler.loop, {})
+    assert lane.call(1, 0, "{}", "", b"") == REPLAY
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda app: app.add_middleware(Nothing), "middleware: Nothing"),
+        (lambda app: setattr(app, "debug", True), "`debug` is on"),
+        (lambda app: setattr(app, "root_path", "/x"), "`root_path` is set"),
+    ],
+)
+def test_reasons_of_apps(change: Any, reason: str) -> None:
+    app = compiled_app.make()
+    assert reasons.of_app(app) is None
+    change(app)
+    assert reasons.of_app(app) == reason
+
+
+class Nothing:
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "fasterapi.error")
