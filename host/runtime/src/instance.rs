@@ -21,6 +21,7 @@ use crate::{
     head::{self, Call, Reply},
     image::first_line,
     limits::InstanceLimits,
+    load::Load,
     state::GuestState,
 };
 
@@ -29,6 +30,7 @@ pub struct Instance {
     store: Store<GuestState>,
     guest: Guest,
     limits: Arc<InstanceLimits>,
+    load: Arc<Load>,
     served: u64,
     used: Instant,
 }
@@ -37,8 +39,13 @@ pub struct Instance {
 pub type Exchange = oneshot::Sender<Result<Reply, InvokeError>>;
 
 impl Instance {
-    pub(crate) fn new(store: Store<GuestState>, guest: Guest, limits: Arc<InstanceLimits>) -> Self {
-        Self { store, guest, limits, served: 0, used: Instant::now() }
+    pub(crate) fn new(
+        store: Store<GuestState>,
+        guest: Guest,
+        limits: Arc<InstanceLimits>,
+        load: Arc<Load>,
+    ) -> Self {
+        Self { store, guest, limits, load, served: 0, used: Instant::now() }
     }
 
     /// Runs the start-up hooks.
@@ -120,7 +127,7 @@ impl Instance {
                     .run_concurrent(async |accessor| conversation.hold(accessor, call, &mut exchange).await)
                     .await?
             };
-            guard(run, Arc::clone(&progress), &self.limits).await
+            self.load.of(guard(run, Arc::clone(&progress), &self.limits)).await
         };
         self.used = Instant::now();
         let ended = ended.and_then(|run| run.map_err(|trap| InvokeError::Trapped(first_line(&trap))));

@@ -13,6 +13,7 @@ mod head;
 mod image;
 mod instance;
 mod limits;
+mod load;
 mod maker;
 pub mod pool;
 mod state;

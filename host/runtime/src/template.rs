@@ -15,6 +15,7 @@ use crate::{
     image::first_line,
     instance::Instance,
     limits::InstanceLimits,
+    load::Load,
     state::GuestState,
 };
 
@@ -60,6 +61,10 @@ impl Template {
         &self.limits
     }
 
+    pub(crate) const fn load(&self) -> &Arc<Load> {
+        self.engine.load()
+    }
+
     /// A new instance, before its start-up hooks.
     ///
     /// # Errors
@@ -71,7 +76,7 @@ impl Template {
         store.epoch_deadline_async_yield_and_update(1);
         let guest = self.guest.instantiate_async(&mut store).await;
         let guest = guest.map_err(|error| MakeError::Instantiate(first_line(&error)))?;
-        Ok(Instance::new(store, guest, Arc::clone(&self.limits)))
+        Ok(Instance::new(store, guest, Arc::clone(&self.limits), Arc::clone(self.engine.load())))
     }
 }
 
