@@ -86,7 +86,7 @@ async fn randomness_does_not_repeat_between_instances() {
 async fn concurrent_requests_get_instances_of_their_own() {
     let host = Host::start(Guest::CONFORMANCE, |_| {}).await;
     let client = host.client();
-    let sleeps = (0..8).map(|_| client.send(get("/concurrency/sleep?seconds=0.5")));
+    let sleeps = (0..8).map(|_| client.send(get("/concurrency/sleep?seconds=4")));
     let answers = futures::future::join_all(sleeps).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
     let (live, free) = host.census();

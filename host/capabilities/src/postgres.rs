@@ -14,7 +14,7 @@ use fasterapi_bindings::postgres::{
     client::{self, Transaction as Handle},
     types::{self, Error, ErrorKind},
 };
-use fasterapi_core::{DatabaseAlias, TenantId};
+use fasterapi_core::{DatabaseAlias, TenantId, latin1_bytes};
 use fasterapi_postgres::{Databases, Isolation, PgError, PgErrorKind, Transaction, TransactionOptions};
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
@@ -174,11 +174,8 @@ fn alias(name: &str) -> Result<DatabaseAlias, Error> {
 
 /// The bytes of a packed block, which comes as latin-1.
 fn bytes_of(text: String) -> Result<Vec<u8>, Error> {
-    if text.is_ascii() {
-        return Ok(text.into_bytes());
-    }
-    let bytes: Result<Vec<u8>, _> = text.chars().map(|c| u8::try_from(u32::from(c))).collect();
-    bytes.map_err(|_| own_error(ErrorKind::Usage, "the parameters have a character that is no byte".into()))
+    let no_bytes = || own_error(ErrorKind::Usage, "the parameters have a character that is no byte".into());
+    latin1_bytes(text).ok_or_else(no_bytes)
 }
 
 const fn transaction_options(options: &types::TransactionOptions) -> TransactionOptions {

@@ -98,7 +98,7 @@ impl Server {
             AppOptions { grants, instance: config.instance, pool: config.pool, max_reuse: config.max_reuse };
         let engine = Engine::new().map_err(Failure::other)?;
         let images = ImageCache::open(&cache_folder()?.join("images")).map_err(Failure::other)?;
-        let revision = Revision::load(&engine, &images, &component, options, compiling).await;
+        let revision = Revision::load(&engine, &images, &component, manifest, options, compiling).await;
         let revision = revision.map_err(|error| Failure::input(format!("{at}: {error}")))?;
         let platform = Arc::new(Platform::new(Arc::new(revision)));
         let drain_deadline = edge.drain_deadline;

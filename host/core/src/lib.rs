@@ -4,9 +4,11 @@
 
 mod error;
 mod ids;
+mod latin1;
 pub mod manifest;
 mod secret;
 
 pub use error::Origin;
 pub use ids::{DatabaseAlias, IdError, TenantId};
+pub use latin1::latin1_bytes;
 pub use secret::Secret;

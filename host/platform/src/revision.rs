@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fasterapi_core::manifest::{self, Isolation, Manifest, ManifestError, RouteKind as ManifestKind};
+use fasterapi_core::manifest::{self, Isolation, Manifest, RouteKind as ManifestKind};
 use fasterapi_router::{Outcome, RouteKind, RoutePattern, Router};
 use fasterapi_runtime::{
     Engine, Grants, ImageCache, InstanceLimits, LoadError, MakeError, Pool, PoolLimits, Template, WarmMaker,
@@ -40,9 +40,6 @@ pub enum RevisionError {
     /// It cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// Its manifest is missing or wrong.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
     /// Its first instance did not start.
     #[error(transparent)]
     Start(#[from] MakeError),
@@ -68,7 +65,8 @@ pub(crate) struct ServedRoute {
 const FALLBACK: usize = 0;
 
 impl Revision {
-    /// Loads `component` and shows that it starts. `compiling` is called before it is compiled, which takes seconds.
+    /// Loads `component`, whose manifest is `manifest`, and shows that it starts. `compiling` is called before it is
+    /// compiled, which takes seconds.
     ///
     /// # Errors
     /// When it is no component that this host serves, or its start-up fails.
@@ -76,11 +74,12 @@ impl Revision {
         engine: &Engine,
         images: &ImageCache,
         component: &[u8],
+        manifest: Option<Manifest>,
         options: AppOptions,
         compiling: impl FnOnce(),
     ) -> Result<Self, RevisionError> {
         let image = images.load(engine, component, compiling)?;
-        let manifest = manifest::read(component)?.unwrap_or_else(unknown_app);
+        let manifest = manifest.unwrap_or_else(unknown_app);
         let template = Template::new(engine, &image, options.grants, options.instance)?;
         let fallback = PoolKey { index: FALLBACK, name: "*".into() };
         let keys = keys(&manifest, &fallback);

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use fasterapi_core::latin1_bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header, request::Parts};
 
 use crate::{
@@ -123,11 +124,8 @@ fn push_latin1(text: &mut String, bytes: &[u8]) {
 
 /// The bytes of a latin-1 text.
 pub(crate) fn latin1(text: String) -> Result<Bytes, InvokeError> {
-    if text.is_ascii() {
-        return Ok(text.into_bytes().into());
-    }
-    let bytes: Result<Vec<u8>, _> = text.chars().map(|c| u8::try_from(u32::from(c))).collect();
-    bytes.map(Bytes::from).map_err(|_| InvokeError::Malformed("a character that is no byte"))
+    let bytes = latin1_bytes(text).ok_or(InvokeError::Malformed("a character that is no byte"))?;
+    Ok(bytes.into())
 }
 
 /// Status and headers out of a packed response head.

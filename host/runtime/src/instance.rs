@@ -22,6 +22,7 @@ use crate::{
     head::{self, Call, Reply},
     image::first_line,
     limits::InstanceLimits,
+    load::Load,
     state::GuestState,
 };
 
@@ -31,6 +32,7 @@ pub struct Instance {
     guest: Guest,
     compiled: Option<Compiled>,
     limits: Arc<InstanceLimits>,
+    load: Arc<Load>,
     served: u64,
     used: Instant,
 }
@@ -44,8 +46,9 @@ impl Instance {
         guest: Guest,
         compiled: Option<Compiled>,
         limits: Arc<InstanceLimits>,
+        load: Arc<Load>,
     ) -> Self {
-        Self { store, guest, compiled, limits, served: 0, used: Instant::now() }
+        Self { store, guest, compiled, limits, load, served: 0, used: Instant::now() }
     }
 
     /// Runs the start-up hooks.
@@ -135,7 +138,7 @@ impl Instance {
                     .run_concurrent(async |accessor| conversation.hold(accessor, call, &mut exchange).await);
                 talked.await.flatten().map_err(|trap| InvokeError::Trapped(first_line(&trap)))
             };
-            guard(run, Arc::clone(&progress), &self.limits).await
+            self.load.of(guard(run, Arc::clone(&progress), &self.limits)).await
         };
         self.used = Instant::now();
         let ended = ended.flatten();

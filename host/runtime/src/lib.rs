@@ -14,6 +14,7 @@ mod head;
 mod image;
 mod instance;
 mod limits;
+mod load;
 mod maker;
 pub mod pool;
 mod state;

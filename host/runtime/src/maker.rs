@@ -29,6 +29,9 @@ pub trait Maker: Send + Sync + 'static {
 
     /// Ends an instance in peace: its shut-down hooks run.
     fn stop(&self, instance: Self::Instance) -> BoxFuture<'static, ()>;
+
+    /// Cores that no instance keeps busy now, serving or being made.
+    fn idle_cores(&self) -> usize;
 }
 
 /// Keeps an instance as its requests leave it, until it has served `max_reuse` of them.
@@ -51,9 +54,12 @@ impl Maker for WarmMaker {
     fn make(&self) -> BoxFuture<'static, Result<Box<Instance>, MakeError>> {
         let template = Arc::clone(&self.template);
         Box::pin(async move {
-            let mut instance = Box::new(template.instantiate().await?);
-            instance.start().await?;
-            Ok(instance)
+            let made = template.load().of(async {
+                let mut instance = Box::new(template.instantiate().await?);
+                instance.start().await?;
+                Ok(instance)
+            });
+            made.await
         })
     }
 
@@ -67,5 +73,9 @@ impl Maker for WarmMaker {
 
     fn stop(&self, instance: Box<Instance>) -> BoxFuture<'static, ()> {
         Box::pin(instance.stop())
+    }
+
+    fn idle_cores(&self) -> usize {
+        self.template.load().idle_cores()
     }
 }

@@ -3,10 +3,15 @@
 
 use std::{
     sync::{Arc, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use super::{Pool, policy::spares_wanted};
+use tokio::time::Instant;
+
+use super::{
+    Pool,
+    policy::{spares_surplus, spares_wanted},
+};
 use crate::maker::Maker;
 
 const LOOK: Duration = Duration::from_millis(250);
@@ -20,8 +25,8 @@ pub(super) async fn run<M: Maker>(pool: Weak<Pool<M>>) {
         if pool.state.lock().closed {
             return;
         }
-        pool.discard_idle().await;
         rate.observe(pool.state.lock().bound, Instant::now());
+        pool.discard_idle(rate.per_second).await;
         match pool.fill(rate.per_second).await {
             Ok(()) => {
                 backoff = FIRST_BACKOFF;
@@ -66,7 +71,7 @@ impl<M: Maker> Pool<M> {
         while self.lacks_spares(rate) {
             let Some(mut place) = self.take_place() else { return Ok(()) };
             let instance = self.make().await?;
-            place.0 = None;
+            place.pool = None;
             self.give(instance);
         }
         Ok(())
@@ -77,16 +82,20 @@ impl<M: Maker> Pool<M> {
         !state.closed && state.spares.len() < spares_wanted(rate, state.make_time, &self.limits)
     }
 
-    async fn discard_idle(&self) {
+    async fn discard_idle(&self, rate: f64) {
         let now = Instant::now();
+        let stale = |since: Instant| now.duration_since(since) >= self.limits.max_idle;
         let old: Vec<_> = {
             let mut state = self.state.lock();
-            let stale = |since: Instant| now.duration_since(since) >= self.limits.max_idle;
-            let old: Vec<_> = state
-                .idle
-                .iter_mut()
-                .flat_map(|idle| idle.extract_if(.., |idle| stale(idle.since)))
-                .collect();
+            let wanted = spares_wanted(rate, state.make_time, &self.limits);
+            let stale_spares = state.spares.iter().take_while(|spare| stale(spare.since)).count();
+            let surplus = spares_surplus(state.spares.len(), wanted, stale_spares);
+            let mut old: Vec<_> = state.spares.drain(..surplus).collect();
+            for route in &mut state.routes {
+                let before = route.idle.len();
+                old.extend(route.idle.extract_if(.., |idle| stale(idle.since)));
+                route.alive = route.alive.saturating_sub(before - route.idle.len());
+            }
             state.live = state.live.saturating_sub(old.len());
             old
         };

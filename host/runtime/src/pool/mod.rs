@@ -3,19 +3,27 @@
 //! The contract: an instance that served one route never serves another (routes that share state share a pool key).
 //! A request gets the cheapest instance there is ([`policy`]); a spare is made off the request path to take the
 //! place of one that was bound. An instance comes back only when its request left it well; else it is discarded and
-//! its place given on. Waiting is first come, first served, except that an instance goes to its own route's next
-//! request while the one at the front has not been passed over too often: making anew costs more than waiting.
+//! its place given on.
+//!
+//! A request whose route has instances, all busy, waits a little for one of them ([`queue`]): more than one a core
+//! help only while they wait for something else. Waiting is first come, first served in each route, and in the pool
+//! when it is full, except that an instance goes to its own route's next request while the one at the front has not
+//! been passed over too often: making anew costs more than waiting.
 //!
 //! One short lock guards the counts; nothing is awaited under it.
 
 mod filler;
 pub mod policy;
+mod queue;
 mod state;
 
-use std::{pin::pin, sync::Arc, time::Instant};
+use std::{pin::pin, sync::Arc};
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Instant,
+};
 
 pub use policy::PoolLimits;
 
@@ -80,7 +88,7 @@ impl<M: Maker> Pool<M> {
     pub async fn warm_up(self: &Arc<Self>) -> Result<(), MakeError> {
         let Some(mut place) = self.take_place() else { return Ok(()) };
         let instance = self.make().await?;
-        place.0 = None;
+        place.pool = None;
         self.give(instance);
         Ok(())
     }
@@ -91,14 +99,7 @@ impl<M: Maker> Pool<M> {
     /// When there is none within the limits. Dropping the future gives back what it had got.
     pub async fn checkout(self: &Arc<Self>, route: usize) -> Result<Checkout<M>, CheckoutError> {
         match self.start_checkout(route)? {
-            Start::Have(instance, fresh) => Ok(self.lend(route, instance, fresh)),
-            Start::Make(discard) => {
-                let place = Place(Some(self.as_ref()));
-                if let Some(instance) = discard {
-                    tokio::spawn(self.maker.stop(instance));
-                }
-                self.make_for(route, place).await
-            }
+            Start::Now(turn) => self.have(route, turn).await,
             Start::Wait(turn) => self.wait(route, turn).await,
         }
     }
@@ -107,7 +108,7 @@ impl<M: Maker> Pool<M> {
     #[must_use]
     pub fn census(&self) -> (usize, usize) {
         let state = self.state.lock();
-        (state.live, state.spares.len() + state.idle.iter().map(Vec::len).sum::<usize>())
+        (state.live, state.spares.len() + state.idle())
     }
 
     /// Waits until no instance is on loan or being made: the work behind the last response is then done, too. Each
@@ -135,40 +136,78 @@ impl<M: Maker> Pool<M> {
             let mut state = self.state.lock();
             state.closed = true;
             state.waiters.clear();
-            let idle: Vec<_> =
-                state.idle.iter_mut().flat_map(std::mem::take).map(|idle| idle.instance).collect();
-            let spares = std::mem::take(&mut state.spares);
-            state.live = state.live.saturating_sub(idle.len() + spares.len());
-            idle.into_iter().chain(spares).collect()
+            let mut instances = std::mem::take(&mut state.spares);
+            state.routes.iter_mut().for_each(|route| instances.append(&mut route.idle));
+            state.live = state.live.saturating_sub(instances.len());
+            instances
         };
         self.wake_filler.notify_one();
-        let stops = instances.into_iter().map(|instance| self.maker.stop(instance));
+        let stops = instances.into_iter().map(|idle| self.maker.stop(idle.instance));
         futures::future::join_all(stops).await;
     }
 
-    fn start_checkout(&self, route: usize) -> Result<Start<M::Instance>, CheckoutError> {
+    fn start_checkout(self: &Arc<Self>, route: usize) -> Result<Start<M::Instance>, CheckoutError> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(CheckoutError::Closed);
         }
-        Ok(match decide(state.counts(route), &self.limits) {
-            Decision::Reuse => {
-                state.pop_idle(route).map_or(Start::Make(None), |instance| Start::Have(instance, false))
-            }
-            Decision::Bind => {
-                state.bound += 1;
-                self.wake_filler.notify_one();
-                state.spares.pop().map_or(Start::Make(None), |instance| Start::Have(instance, true))
-            }
-            Decision::Make => {
-                state.bound += 1;
-                state.live += 1;
-                Start::Make(None)
-            }
-            Decision::Replace => Start::Make(state.pop_oldest_elsewhere(route)),
-            Decision::Wait => Start::Wait(state.enqueue(route)),
+        let decision = decide(state.counts(route, false), &self.limits);
+        match decision {
             Decision::Refuse => return Err(CheckoutError::Saturated),
-        })
+            Decision::Wait => {}
+            _ => {
+                if let Some(turn) = self.take(&mut state, route, decision) {
+                    return Ok(Start::Now(turn));
+                }
+            }
+        }
+        self.watch(&mut state);
+        Ok(Start::Wait(state.enqueue(route)))
+    }
+
+    /// Takes what was decided on, if it is something.
+    fn take(
+        &self,
+        state: &mut State<M::Instance>,
+        route: usize,
+        decision: Decision,
+    ) -> Option<Turn<M::Instance>> {
+        let turn = match decision {
+            Decision::Reuse => return state.pop_idle(route).map(Turn::Used),
+            Decision::Bind => Turn::Spare(state.spares.pop()?.instance),
+            Decision::Make => {
+                state.live += 1;
+                Turn::Place(None)
+            }
+            Decision::Replace => Turn::Place(Some(state.pop_oldest_elsewhere(route)?)),
+            Decision::Wait | Decision::Refuse => return None,
+        };
+        state.adopt(route);
+        state.bound += 1;
+        self.wake_filler.notify_one();
+        tracing::debug!(route, ?decision, live = state.live, "one more instance for a route");
+        Some(turn)
+    }
+
+    /// Undoes a [`Pool::take`].
+    fn put_back(&self, state: &mut State<M::Instance>, route: usize, turn: Turn<M::Instance>) {
+        match turn {
+            Turn::Used(instance) => {
+                if let Some(route) = state.routes.get_mut(route) {
+                    route.idle.push(Idle::new(instance));
+                }
+                return;
+            }
+            Turn::Spare(instance) => state.spares.push(Idle::new(instance)),
+            Turn::Place(replaced) => {
+                state.live = state.live.saturating_sub(1);
+                if let Some(instance) = replaced {
+                    tokio::spawn(self.maker.stop(instance));
+                }
+            }
+        }
+        state.lose(route);
+        self.tell_drain(state);
     }
 
     async fn wait(
@@ -180,8 +219,25 @@ impl<M: Maker> Pool<M> {
         match tokio::time::timeout(self.limits.wait, &mut turn.turn).await {
             Err(_) => Err(CheckoutError::Saturated),
             Ok(Err(_)) => Err(CheckoutError::Closed),
-            Ok(Ok(Turn::Instance(instance))) => Ok(self.lend(route, instance, false)),
-            Ok(Ok(Turn::Place)) => self.make_for(route, Place(Some(self.as_ref()))).await,
+            Ok(Ok(turn)) => self.have(route, turn).await,
+        }
+    }
+
+    async fn have(
+        self: &Arc<Self>,
+        route: usize,
+        turn: Turn<M::Instance>,
+    ) -> Result<Checkout<M>, CheckoutError> {
+        match turn {
+            Turn::Used(instance) => Ok(self.lend(route, instance, false)),
+            Turn::Spare(instance) => Ok(self.lend(route, instance, true)),
+            Turn::Place(replaced) => {
+                let place = Place { pool: Some(self.as_ref()), route: Some(route) };
+                if let Some(instance) = replaced {
+                    tokio::spawn(self.maker.stop(instance));
+                }
+                self.make_for(route, place).await
+            }
         }
     }
 
@@ -191,7 +247,7 @@ impl<M: Maker> Pool<M> {
         mut place: Place<'_, M>,
     ) -> Result<Checkout<M>, CheckoutError> {
         let instance = self.make().await?;
-        place.0 = None;
+        place.pool = None;
         Ok(self.lend(route, instance, true))
     }
 
@@ -215,15 +271,19 @@ impl<M: Maker> Pool<M> {
         let free = !state.closed && state.live < self.limits.max_instances;
         free.then(|| {
             state.live += 1;
-            Place(Some(self))
+            Place { pool: Some(self), route: None }
         })
     }
 
-    /// A place became free: the next in the queue may make an instance.
-    fn release_place(&self) {
+    /// A place became free, which an instance of `route` had, if of any: the next in the queue may make one.
+    fn release_place(&self, route: Option<usize>) {
         let mut state = self.state.lock();
+        if let Some(route) = route {
+            state.lose(route);
+        }
         while let Some(waiter) = state.waiters.pop_front() {
-            if waiter.turn.send(Turn::Place).is_ok() {
+            if waiter.turn.send(Turn::Place(None)).is_ok() {
+                state.adopt(waiter.route);
                 return;
             }
         }
@@ -237,14 +297,16 @@ impl<M: Maker> Pool<M> {
         }
     }
 
-    /// Puts a new instance, which belongs to no route, where it is wanted most.
+    /// Puts a new instance, which belongs to no route, where it is wanted most. While there is room for more, the
+    /// queue is left to wait for what it has.
     fn give(&self, mut instance: M::Instance) {
         let mut state = self.state.lock();
-        while let Some(waiter) = state.waiters.pop_front() {
-            match waiter.turn.send(Turn::Instance(instance)) {
-                Ok(()) => return,
-                Err(Turn::Instance(back)) => instance = back,
-                Err(Turn::Place) => return,
+        while self.is_full(&state)
+            && let Some(waiter) = state.waiters.pop_front()
+        {
+            match waiter.turn.send(Turn::Spare(instance)) {
+                Err(Turn::Spare(back)) => instance = back,
+                _ => return state.adopt(waiter.route),
             }
         }
         if state.closed {
@@ -252,25 +314,24 @@ impl<M: Maker> Pool<M> {
             drop(state);
             tokio::spawn(self.maker.stop(instance));
         } else {
-            state.spares.push(instance);
+            state.spares.push(Idle::new(instance));
             self.tell_drain(&state);
         }
     }
 
     /// Takes back an instance of `route` that can serve again.
     fn take_back(&self, route: usize, instance: M::Instance) {
-        let Renewal::Ready(mut instance) = self.maker.renew(instance) else { return self.release_place() };
+        let Renewal::Ready(mut instance) = self.maker.renew(instance) else {
+            return self.release_place(Some(route));
+        };
         let mut state = self.state.lock();
-        while let Some(waiter) = state.next_waiter(route) {
-            if waiter.route == route {
-                match waiter.turn.send(Turn::Instance(instance)) {
-                    Err(Turn::Instance(back)) => instance = back,
-                    _ => return,
-                }
-            } else if waiter.turn.send(Turn::Place).is_ok() {
-                drop(state);
-                tokio::spawn(self.maker.stop(instance));
-                return;
+        let full = self.is_full(&state);
+        while let Some(waiter) = state.next_waiter(route, full) {
+            let own = waiter.route == route;
+            let turn = if own { Turn::Used(instance) } else { Turn::Place(Some(instance)) };
+            match waiter.turn.send(turn) {
+                Err(Turn::Used(back) | Turn::Place(Some(back))) => instance = back,
+                _ => return state.hand_on(route, waiter.route),
             }
         }
         if state.closed {
@@ -279,28 +340,34 @@ impl<M: Maker> Pool<M> {
             tokio::spawn(self.maker.stop(instance));
             return;
         }
-        if let Some(idle) = state.idle.get_mut(route) {
-            idle.push(Idle { instance, since: Instant::now() });
+        if let Some(route) = state.routes.get_mut(route) {
+            route.idle.push(Idle::new(instance));
         }
         self.tell_drain(&state);
+    }
+
+    fn is_full(&self, state: &State<M::Instance>) -> bool {
+        state.live >= self.limits.max_instances
     }
 }
 
 /// How a checkout goes on after the lock.
 enum Start<I> {
-    Have(I, bool),
-    /// Make one, in a place already taken; the instance that had the place, if any, is to be stopped.
-    Make(Option<I>),
+    Now(Turn<I>),
     Wait(oneshot::Receiver<Turn<I>>),
 }
 
 /// A place taken for an instance that is being made. Given back when the making ends without one.
-struct Place<'a, M: Maker>(Option<&'a Pool<M>>);
+struct Place<'a, M: Maker> {
+    pool: Option<&'a Pool<M>>,
+    /// None: for a spare.
+    route: Option<usize>,
+}
 
 impl<M: Maker> Drop for Place<'_, M> {
     fn drop(&mut self) {
-        if let Some(pool) = self.0 {
-            pool.release_place();
+        if let Some(pool) = self.pool {
+            pool.release_place(self.route);
         }
     }
 }
@@ -316,8 +383,17 @@ impl<M: Maker> Drop for Waiting<'_, M> {
     fn drop(&mut self) {
         self.turn.close();
         match self.turn.try_recv() {
-            Ok(Turn::Instance(instance)) => self.pool.take_back(self.route, instance),
-            Ok(Turn::Place) => self.pool.release_place(),
+            Ok(Turn::Used(instance)) => self.pool.take_back(self.route, instance),
+            Ok(Turn::Spare(instance)) => {
+                self.pool.state.lock().lose(self.route);
+                self.pool.give(instance);
+            }
+            Ok(Turn::Place(replaced)) => {
+                if let Some(instance) = replaced {
+                    tokio::spawn(self.pool.maker.stop(instance));
+                }
+                self.pool.release_place(Some(self.route));
+            }
             Err(_) => self.pool.forget_gone_waiters(),
         }
     }
@@ -352,7 +428,7 @@ impl<M: Maker> Checkout<M> {
 impl<M: Maker> Drop for Checkout<M> {
     fn drop(&mut self) {
         if self.instance.take().is_some() {
-            self.pool.release_place();
+            self.pool.release_place(Some(self.route));
         }
     }
 }

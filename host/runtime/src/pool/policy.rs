@@ -43,8 +43,12 @@ pub struct Counts {
     pub spares: usize,
     /// Instances alive: serving, idle, spare and being made.
     pub live: usize,
+    /// Of them, those of the route that asks.
+    pub alive_here: usize,
     /// Requests that wait.
     pub waiting: usize,
+    /// Whether the request has waited its turn for an instance of its route: see [`has_waited`].
+    pub waited: bool,
 }
 
 /// How a request gets its instance.
@@ -69,6 +73,8 @@ pub enum Decision {
 pub const fn decide(counts: Counts, limits: &PoolLimits) -> Decision {
     if counts.idle_here > 0 {
         Decision::Reuse
+    } else if counts.alive_here > 0 && !counts.waited && counts.waiting < limits.max_waiting {
+        Decision::Wait
     } else if counts.spares > 0 {
         Decision::Bind
     } else if counts.live < limits.max_instances {
@@ -80,6 +86,36 @@ pub const fn decide(counts: Counts, limits: &PoolLimits) -> Decision {
     } else {
         Decision::Refuse
     }
+}
+
+/// The least and the most that a request waits for an instance of its route while cores are idle.
+const PATIENCE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+/// A route none of whose instances came back for this long is stalled.
+const STALLED: Duration = Duration::from_millis(100);
+
+/// Whether the first in a route's queue has waited long enough to get one more instance. One that will be back before
+/// another could be made is worth waiting for. Where every core is busy, another one only takes from the others, so
+/// there the queue goes on waiting while it moves; one long computation does not hold it up for ever.
+///
+/// `waited` is its own time in the queue, `still` the time since an instance of its route was last handed on.
+#[must_use]
+pub fn has_waited(waited: Duration, still: Duration, make_time: Duration, idle_cores: usize) -> bool {
+    let (least, most) = PATIENCE;
+    if idle_cores > 0 { waited >= make_time.clamp(least, most) } else { waited.min(still) >= STALLED }
+}
+
+/// How often a queue is looked at.
+#[must_use]
+pub fn look_interval(make_time: Duration) -> Duration {
+    make_time.clamp(PATIENCE.0, PATIENCE.1)
+}
+
+/// How many spares to discard: what is more than wanted and has been a spare for too long (`stale` of them).
+#[must_use]
+pub const fn spares_surplus(spares: usize, wanted: usize, stale: usize) -> usize {
+    let surplus = spares.saturating_sub(wanted);
+    if surplus < stale { surplus } else { stale }
 }
 
 /// How many spares there should be: enough for the routes that will ask for one while the next is being made, which
@@ -116,19 +152,50 @@ mod tests {
         for (idle_here, idle_elsewhere, spares) in
             range().flat_map(|a| range().flat_map(move |b| range().map(move |c| (a, b, c))))
         {
-            for (live, waiting) in range().flat_map(|live| range().map(move |waiting| (live, waiting))) {
-                let counts = Counts { idle_here, idle_elsewhere, spares, live, waiting };
+            for (live, waiting, alive_here, waited) in range().flat_map(|live| {
+                range().flat_map(move |waiting| {
+                    let rest = [(0, false), (0, true), (1, false), (1, true), (2, false)];
+                    rest.map(|(alive_here, waited)| (live, waiting, alive_here, waited))
+                })
+            }) {
+                let counts = Counts { idle_here, idle_elsewhere, spares, live, alive_here, waiting, waited };
+                let may_wait = waiting < LIMITS.max_waiting;
                 let possible = [
                     (Decision::Reuse, idle_here > 0),
+                    (Decision::Wait, alive_here > 0 && !waited && may_wait),
                     (Decision::Bind, spares > 0),
                     (Decision::Make, live < LIMITS.max_instances),
                     (Decision::Replace, idle_elsewhere > 0),
-                    (Decision::Wait, waiting < LIMITS.max_waiting),
+                    (Decision::Wait, may_wait),
                     (Decision::Refuse, true),
                 ];
                 let cheapest = possible.iter().find(|(_, possible)| *possible).unwrap().0;
                 assert_eq!(decide(counts, &LIMITS), cheapest, "{counts:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_queue_gets_another_instance_only_where_that_helps() {
+        let millis = Duration::from_millis;
+        let waited = |waited, still, make_time, idle| {
+            has_waited(millis(waited), millis(still), millis(make_time), idle)
+        };
+        assert!(!waited(9, 9, 10, 1), "one is back sooner than another is made");
+        assert!(waited(10, 0, 10, 1));
+        assert!(!waited(0, 0, 0, 1), "there is always some patience");
+        assert!(waited(50, 0, 10_000, 1), "but not without end");
+        assert!(!waited(10_000, 99, 10, 0), "every core is busy and the queue moves");
+        assert!(waited(100, 100, 10, 0), "it does not move");
+        assert!(!waited(99, 10_000, 10, 0), "the route was idle before");
+    }
+
+    #[test]
+    fn only_stale_spares_beyond_the_wanted_go() {
+        for (spares, wanted, stale, expected) in
+            [(3, 1, 3, 2), (3, 1, 1, 1), (3, 1, 0, 0), (1, 1, 1, 0), (0, 1, 0, 0), (1, 0, 1, 1)]
+        {
+            assert_eq!(spares_surplus(spares, wanted, stale), expected);
         }
     }
 

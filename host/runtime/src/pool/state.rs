@@ -1,11 +1,8 @@
 //! What a pool holds, and who is next: plain data under the pool's lock.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, time::Duration};
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::policy::Counts;
 
@@ -13,16 +10,27 @@ use super::policy::Counts;
 const MAX_PASSED: u8 = 8;
 
 pub(super) struct State<I> {
-    pub(super) spares: Vec<I>,
-    /// Idle instances by route, the most recently used last.
-    pub(super) idle: Vec<Vec<Idle<I>>>,
+    /// The oldest first.
+    pub(super) spares: Vec<Idle<I>>,
+    pub(super) routes: Vec<Route<I>>,
     pub(super) waiters: VecDeque<Waiter<I>>,
     pub(super) live: usize,
     pub(super) bound: u64,
     pub(super) make_time: Duration,
+    /// Somebody looks after the queue.
+    pub(super) watched: bool,
     /// Somebody waits for the last loan to come back.
     pub(super) draining: bool,
     pub(super) closed: bool,
+}
+
+pub(super) struct Route<I> {
+    /// Idle instances, the most recently used last.
+    pub(super) idle: Vec<Idle<I>>,
+    /// Instances alive: serving, idle and being made.
+    pub(super) alive: usize,
+    /// When a waiting request last got an instance.
+    pub(super) moved: Instant,
 }
 
 pub(super) struct Idle<I> {
@@ -30,77 +38,120 @@ pub(super) struct Idle<I> {
     pub(super) since: Instant,
 }
 
+impl<I> Idle<I> {
+    pub(super) fn new(instance: I) -> Self {
+        Self { instance, since: Instant::now() }
+    }
+}
+
 pub(super) struct Waiter<I> {
     pub(super) route: usize,
+    pub(super) since: Instant,
     pub(super) passed: u8,
     pub(super) turn: oneshot::Sender<Turn<I>>,
 }
 
-/// What a waiting request gets.
+/// What a request gets.
 pub(super) enum Turn<I> {
-    Instance(I),
-    /// The right to make one.
-    Place,
+    /// An instance of its route.
+    Used(I),
+    /// One that belongs to no route yet.
+    Spare(I),
+    /// The right to make one, in the place of this one, which is to be stopped.
+    Place(Option<I>),
 }
 
 impl<I> State<I> {
     pub(super) fn new(routes: usize) -> Self {
+        let route = |_| Route { idle: Vec::new(), alive: 0, moved: Instant::now() };
         Self {
             spares: Vec::new(),
-            idle: (0..routes).map(|_| Vec::new()).collect(),
+            routes: (0..routes).map(route).collect(),
             waiters: VecDeque::new(),
             live: 0,
             bound: 0,
             make_time: Duration::from_millis(10),
+            watched: false,
             draining: false,
             closed: false,
         }
     }
 
+    pub(super) fn idle(&self) -> usize {
+        self.routes.iter().map(|route| route.idle.len()).sum()
+    }
+
     /// Whether an instance is on loan or being made.
     pub(super) fn is_busy(&self) -> bool {
-        self.live > self.spares.len() + self.idle.iter().map(Vec::len).sum::<usize>()
+        self.live > self.spares.len() + self.idle()
     }
 
     pub(super) fn enqueue(&mut self, route: usize) -> oneshot::Receiver<Turn<I>> {
         let (turn, got) = oneshot::channel();
-        self.waiters.push_back(Waiter { route, passed: 0, turn });
+        self.waiters.push_back(Waiter { route, since: Instant::now(), passed: 0, turn });
         got
     }
 
-    pub(super) fn counts(&self, route: usize) -> Counts {
-        let idle_here = self.idle.get(route).map_or(0, Vec::len);
-        let idle: usize = self.idle.iter().map(Vec::len).sum();
+    /// For a request that has just come; one that waits already is not counted against itself.
+    pub(super) fn counts(&self, route: usize, waited: bool) -> Counts {
+        let (idle_here, alive_here) =
+            self.routes.get(route).map_or((0, 0), |route| (route.idle.len(), route.alive));
         Counts {
             idle_here,
-            idle_elsewhere: idle - idle_here,
+            idle_elsewhere: self.idle() - idle_here,
             spares: self.spares.len(),
             live: self.live,
-            waiting: self.waiters.len(),
+            alive_here,
+            waiting: self.waiters.len() - usize::from(waited),
+            waited,
         }
     }
 
+    /// An instance is, or will be, the route's.
+    pub(super) fn adopt(&mut self, route: usize) {
+        if let Some(route) = self.routes.get_mut(route) {
+            route.alive += 1;
+            route.moved = Instant::now();
+        }
+    }
+
+    /// An instance of the route is gone, or will never be.
+    pub(super) fn lose(&mut self, route: usize) {
+        if let Some(route) = self.routes.get_mut(route) {
+            route.alive = route.alive.saturating_sub(1);
+        }
+    }
+
+    /// An instance of the route `from`, or its place, went to a request of `to`.
+    pub(super) fn hand_on(&mut self, from: usize, to: usize) {
+        self.lose(from);
+        self.adopt(to);
+    }
+
     pub(super) fn pop_idle(&mut self, route: usize) -> Option<I> {
-        self.idle.get_mut(route)?.pop().map(|idle| idle.instance)
+        self.routes.get_mut(route)?.idle.pop().map(|idle| idle.instance)
     }
 
     /// The instance of another route that has been idle for longest.
     pub(super) fn pop_oldest_elsewhere(&mut self, route: usize) -> Option<I> {
-        let others =
-            self.idle.iter_mut().enumerate().filter(|(other, idle)| *other != route && !idle.is_empty());
-        let (_, oldest) = others.min_by_key(|(_, idle)| idle.first().map(|idle| idle.since))?;
-        Some(oldest.remove(0).instance)
+        let others = self.routes.iter_mut().enumerate();
+        let others = others.filter(|(other, at)| *other != route && !at.idle.is_empty());
+        let (_, oldest) = others.min_by_key(|(_, at)| at.idle.first().map(|idle| idle.since))?;
+        oldest.alive = oldest.alive.saturating_sub(1);
+        Some(oldest.idle.remove(0).instance)
     }
 
-    /// The waiter whose turn it is when an instance of `route` comes free.
-    pub(super) fn next_waiter(&mut self, route: usize) -> Option<Waiter<I>> {
+    /// The waiter whose turn it is when an instance of `route` comes free. One of another route can only use its
+    /// place, which it needs where the pool is full.
+    pub(super) fn next_waiter(&mut self, route: usize, full: bool) -> Option<Waiter<I>> {
+        let own = self.waiters.iter().position(|waiter| waiter.route == route);
         let front = self.waiters.front_mut()?;
-        if front.route != route && front.passed < MAX_PASSED {
-            front.passed += 1;
-            if let Some(own) = self.waiters.iter().position(|waiter| waiter.route == route) {
-                return self.waiters.remove(own);
+        if full && front.route != route {
+            if front.passed >= MAX_PASSED || own.is_none() {
+                return self.waiters.pop_front();
             }
+            front.passed += 1;
         }
-        self.waiters.pop_front()
+        self.waiters.remove(own?)
     }
 }

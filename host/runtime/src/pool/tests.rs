@@ -14,6 +14,7 @@ struct Fake {
     made: Arc<AtomicUsize>,
     stopped: Arc<AtomicUsize>,
     failing: Arc<AtomicUsize>,
+    busy: Arc<AtomicUsize>,
 }
 
 impl Maker for Fake {
@@ -37,6 +38,10 @@ impl Maker for Fake {
     fn stop(&self, _: usize) -> BoxFuture<'static, ()> {
         self.stopped.fetch_add(1, SeqCst);
         Box::pin(async {})
+    }
+
+    fn idle_cores(&self) -> usize {
+        1 - self.busy.load(SeqCst)
     }
 }
 
@@ -143,19 +148,101 @@ async fn spares_are_made_ahead_and_idle_instances_go() {
     assert!(a.is_fresh());
     assert_eq!(pool.maker.made.load(SeqCst), made_before, "a spare was bound, none was made");
     a.checkin();
-    let mut patience = 1000;
-    while pool.census() != (1, 1) && patience > 0 {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        patience -= 1;
-        // Real time passes in `Instant`s of the idle clock only; see `discard_idle`.
-        if patience % 100 == 0 {
-            let mut state = pool.state.lock();
-            for idle in state.idle.iter_mut().flatten() {
-                idle.since -= Duration::from_secs(10);
-            }
-        }
-    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(pool.census(), (1, 1));
+    assert_eq!(pool.state.lock().spares.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn spares_that_nobody_wants_go() {
+    let limits = PoolLimits { max_spares: 2, max_idle: Duration::from_secs(10), ..limits() };
+    let pool = Pool::new(Fake::default(), 1, limits);
+    pool.warm_up().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(pool.census(), (1, 1));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(pool.census(), (0, 0));
+    assert_eq!(pool.maker.stopped.load(SeqCst), 1);
+}
+
+/// A request of route 0 in a task of its own, whose checkout it returns.
+fn ask(pool: &Arc<Pool<Fake>>) -> tokio::task::JoinHandle<Result<Checkout<Fake>, CheckoutError>> {
+    let pool = Arc::clone(pool);
+    tokio::spawn(async move { pool.checkout(0).await })
+}
+
+async fn waiting(pool: &Pool<Fake>, requests: usize) {
+    while pool.state.lock().waiters.len() != requests {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_waits_for_an_instance_that_is_soon_back() {
+    for spares in [0, 1] {
+        let limits = PoolLimits { max_instances: 9, min_spares: spares, max_spares: spares, ..limits() };
+        let pool = Pool::new(Fake::default(), 1, limits);
+        let mut a = pool.checkout(0).await.unwrap();
+        let first = id(&mut a);
+        let b = ask(&pool);
+        waiting(&pool, 1).await;
+        a.checkin();
+        assert_eq!(id(&mut b.await.unwrap().unwrap()), first);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_gets_another_instance_when_none_is_soon_back() {
+    for spares in [0, 1] {
+        let limits = PoolLimits { max_instances: 9, min_spares: spares, max_spares: spares, ..limits() };
+        let pool = Pool::new(Fake::default(), 1, limits);
+        let _a = pool.checkout(0).await.unwrap();
+        let began = Instant::now();
+        let b = pool.checkout(0).await.unwrap();
+        assert!(b.is_fresh() && began.elapsed() < Duration::from_millis(100));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_all_cores_are_busy_a_queue_that_moves_gets_no_instances() {
+    let limits = PoolLimits { max_instances: 9, max_waiting: 99, ..limits() };
+    let pool = Pool::new(Fake::default(), 2, limits);
+    pool.maker.busy.store(1, SeqCst);
+    let mut turn = pool.checkout(0).await.unwrap();
+    let queue: Vec<_> = (0..20).map(|_| ask(&pool)).collect();
+    waiting(&pool, 20).await;
+    for next in queue {
+        tokio::time::sleep(Duration::from_millis(90)).await;
+        turn.checkin();
+        turn = next.await.unwrap().unwrap();
+    }
+    assert_eq!(pool.maker.made.load(SeqCst), 1);
+    let began = Instant::now();
+    let _stalled = pool.checkout(0).await.unwrap();
+    assert!(began.elapsed() >= Duration::from_millis(100));
+    let began = Instant::now();
+    let _other_route = pool.checkout(1).await.unwrap();
+    assert!(began.elapsed() < Duration::from_millis(1));
+}
+
+/// The watcher adds one instance at a time for each route, and no more than there are idle cores.
+#[tokio::test(start_paused = true)]
+async fn a_queue_grows_step_by_step_and_is_left_when_empty() {
+    let limits = PoolLimits { max_instances: 9, max_waiting: 99, ..limits() };
+    let pool = Pool::new(Fake::default(), 1, limits);
+    let _held = pool.checkout(0).await.unwrap();
+    let queue: Vec<_> = (0..8).map(|_| ask(&pool)).collect();
+    waiting(&pool, 8).await;
+    let mut lent = Vec::new();
+    for (served, next) in queue.into_iter().enumerate() {
+        lent.push(next.await.unwrap().unwrap());
+        assert_eq!(pool.state.lock().waiters.len(), 7 - served);
+    }
+    assert_eq!(pool.census(), (9, 0));
+    drop(lent);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!pool.state.lock().watched);
+    assert_eq!((pool.census(), pool.state.lock().routes[0].alive), ((1, 0), 1));
 }
 
 #[tokio::test(start_paused = true)]
