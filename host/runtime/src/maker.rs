@@ -53,11 +53,19 @@ impl Maker for WarmMaker {
         Box::pin(async move {
             let mut instance = Box::new(template.instantiate().await?);
             instance.start().await?;
+            if instance.holds_transactions() {
+                return Err(MakeError::Startup("it kept a transaction open".into()));
+            }
             Ok(instance)
         })
     }
 
     fn renew(&self, instance: Box<Instance>) -> Renewal<Box<Instance>> {
+        if instance.holds_transactions() {
+            // The SDK ends what its app left open, so this guest has none or goes round it. Its store rolls back.
+            tracing::warn!("instance discarded: it kept a transaction open after its request");
+            return Renewal::Discarded;
+        }
         if instance.served() >= self.max_reuse {
             tokio::spawn(instance.stop());
             return Renewal::Discarded;
