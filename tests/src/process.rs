@@ -93,7 +93,12 @@ pub struct HostProcess {
 
 impl HostProcess {
     /// Runs `command` until it says where it listens.
-    pub async fn start(mut command: Command) -> Self {
+    pub async fn start(command: Command) -> Self {
+        Self::start_other(command, "listening on http://").await
+    }
+
+    /// Runs a server that is not ours until it prints, after `said`, where it listens.
+    pub async fn start_other(mut command: Command, said: &str) -> Self {
         command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stdout = follow(child.stdout.take().unwrap());
@@ -106,8 +111,8 @@ impl HostProcess {
         };
         let patience = Patience::new();
         loop {
-            let said = stdout.lock().lines().find_map(listening);
-            if let Some(addr) = said {
+            let addr = [&stdout, &stderr].iter().find_map(|text| listening(&text.lock(), said));
+            if let Some(addr) = addr {
                 started.addr = addr;
                 return started;
             }
@@ -175,8 +180,9 @@ impl Drop for HostProcess {
     }
 }
 
-fn listening(line: &str) -> Option<SocketAddr> {
-    line.strip_prefix("listening on http://")?.split(' ').next()?.parse().ok()
+fn listening(text: &str, said: &str) -> Option<SocketAddr> {
+    let places = text.lines().filter_map(|line| line.strip_prefix(said));
+    places.filter_map(|place| place.split([' ', '/']).next()?.parse().ok()).next()
 }
 
 fn follow(stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {

@@ -15,3 +15,4 @@ mod faults;
 mod hello;
 mod instances;
 mod postgres;
+mod standard;

@@ -176,6 +176,20 @@ async fn a_transaction_that_nobody_ends_goes_with_its_request() {
     }
 }
 
+/// A guest that goes round the SDK loses its instance, and the transaction with it.
+#[tokio::test]
+async fn a_transaction_that_a_guest_hides_goes_with_its_instance() {
+    let app = App::start().await;
+    let mut names = Vec::new();
+    for _ in 0..3 {
+        names.push(app.post("/pg/left/behind-the-sdk").await.as_str().unwrap().to_owned());
+        eventually!(app.one(IN_TRANSACTION, json!([])).await["rows"] == json!([["0"]]));
+    }
+    names.dedup();
+    assert_eq!(names.len(), 3, "{names:?}");
+    eventually!(logs::have("instance discarded: it kept a transaction open after its request"));
+}
+
 #[tokio::test]
 async fn a_transaction_may_end_in_a_background_task() {
     let app = App::start().await;

@@ -16,6 +16,8 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Red
 from fastapi.security import APIKeyHeader, HTTPBearer, OAuth2PasswordBearer, SecurityScopes
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from fasterapi._wasm.calls import holdings
+
 log: list[str] = []
 seen: ContextVar[str] = ContextVar("seen", default="nothing")
 
@@ -131,6 +133,17 @@ async def async_generator() -> AsyncIterator[int]:
     log.append("enter async generator")
     yield 7
     log.append("leave async generator")
+
+
+class Held:
+    """Something that must not outlive its request, as an open transaction must not."""
+
+    def __init__(self) -> None:
+        log.append("hold")
+        holdings().add(self)
+
+    def abandon(self) -> None:
+        log.append("abandon")
 
 
 class Checker:
@@ -406,6 +419,28 @@ def make() -> FastAPI:
     async def leaves() -> Any:
         tasks.append(asyncio.get_running_loop().create_task(background_work("left behind")))
         return {"left": True}
+
+    @app.get("/lingers")
+    async def lingers() -> Any:
+        async def later() -> None:
+            await asyncio.sleep(1)
+            log.append("lingered")
+
+        tasks.append(asyncio.get_running_loop().create_task(later()))
+        return {"left": True}
+
+    @app.get("/holds/{how}")
+    def holds(how: str, held: Annotated[Any, Depends(Held)]) -> Any:
+        if how == "raise":
+            raise RuntimeError("boom")
+        return {"held": True}
+
+    @app.get("/holds-and-waits")
+    async def holds_and_waits() -> Any:
+        Held()
+        await asyncio.sleep(0.01)
+        log.append("waited")
+        return {"held": True}
 
     @app.get("/async-generator")
     async def async_gen(value: Annotated[int, Depends(async_generator)]) -> Any:

@@ -169,6 +169,7 @@ DIRECT: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
     ("GET", "/security", [], b""),
     ("GET", "/bearer", [*TOKEN, ("x-key", "k")], b""),
     ("GET", "/bearer", TOKEN, b""),
+    ("GET", "/holds/on", [], b""),
     ("GET", "/sub/included/a?n=2", [], b""),
     ("GET", "/twice/sub/included/a?n=2", [], b""),
 ]
@@ -215,6 +216,9 @@ GIVEN_BACK: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
     ("GET", "/waits", [], b""),
     *(("GET", f"/waits/{kind}", [], b"") for kind in ("raise", "boom", "stream", "response", "value")),
     ("GET", "/leaves", [], b""),
+    ("GET", "/lingers", [], b""),
+    ("GET", "/holds/raise", [], b""),
+    ("GET", "/holds-and-waits", [], b""),
 ]
 
 # The ASGI lane alone knows what to do with these.

@@ -42,6 +42,12 @@ impl PostgresCtx {
     pub const fn new(grants: Arc<PostgresGrants>) -> Self {
         Self { grants, open: 0 }
     }
+
+    /// How many transactions the instance holds open.
+    #[must_use]
+    pub const fn open_transactions(&self) -> usize {
+        self.open
+    }
 }
 
 /// The view of a store's data that this capability works on.

@@ -98,6 +98,12 @@ impl Instance {
         self.served
     }
 
+    /// Whether it holds a transaction open. Between two requests it must not.
+    #[must_use]
+    pub fn holds_transactions(&self) -> bool {
+        self.store.data().holds_transactions()
+    }
+
     /// When it last ended a request, or was made.
     #[must_use]
     pub const fn used(&self) -> Instant {

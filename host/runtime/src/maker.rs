@@ -57,6 +57,9 @@ impl Maker for WarmMaker {
             let made = template.load().of(async {
                 let mut instance = Box::new(template.instantiate().await?);
                 instance.start().await?;
+                if instance.holds_transactions() {
+                    return Err(MakeError::Startup("it kept a transaction open".into()));
+                }
                 Ok(instance)
             });
             made.await
@@ -64,6 +67,11 @@ impl Maker for WarmMaker {
     }
 
     fn renew(&self, instance: Box<Instance>) -> Renewal<Box<Instance>> {
+        if instance.holds_transactions() {
+            // The SDK ends what its app left open, so this guest has none or goes round it. Its store rolls back.
+            tracing::warn!("instance discarded: it kept a transaction open after its request");
+            return Renewal::Discarded;
+        }
         if instance.served() >= self.max_reuse {
             tokio::spawn(instance.stop());
             return Renewal::Discarded;

@@ -40,6 +40,11 @@ impl GuestState {
         }
     }
 
+    /// Whether the guest still holds what should have gone with its request.
+    pub(crate) const fn holds_transactions(&self) -> bool {
+        self.postgres.open_transactions() > 0
+    }
+
     pub(crate) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
         &mut self.memory
     }

@@ -47,5 +47,6 @@ mod background;
 mod broken;
 mod dependencies;
 mod disconnect;
+mod gzip;
 mod large;
 mod streaming;

@@ -8,6 +8,7 @@ import sys
 from contextlib import AsyncExitStack
 from contextvars import Context
 from typing import Any
+from weakref import WeakSet
 
 from fastapi.exceptions import FastAPIError
 from starlette._exception_handler import wrap_app_handling_exceptions
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .._wasm.calls import current_call, uncalled
 from . import reasons, source
 from .plan import REPLAY, Outcome, Plan, unpack
 from .support import _NOT_AWAITED, Support, exit_of
@@ -38,6 +40,8 @@ class Lane:
         self._loop: Any = None
         self._enabled = False
         self._request = 0
+        self._before: WeakSet[asyncio.Task[Any]] = WeakSet()
+        """Tasks that start-up left running."""
         self._routes = len(app.router.routes)
         self._stack = self._middleware()
         for place, route in enumerate(routes):
@@ -59,6 +63,7 @@ class Lane:
         """Opens the lane after start-up. Looks at the app once more: hooks may have changed it."""
         self._loop = loop
         self.support.state = state
+        self._before = WeakSet(asyncio.all_tasks(loop))
         self._enabled = reasons.of_app(self.app) is None and len(self.app.router.routes) == self._routes
 
     # --- the call ---
@@ -71,9 +76,24 @@ class Lane:
         plan = self.plans[number]
         if not self._enabled or self.app.dependency_overrides:
             return REPLAY
+        text = self._run(plan, packed, head, body)
+        if self._loop.has_ready and support.pending is None and text != REPLAY:
+            # The request left tasks behind: the ASGI lane gives the answer, and runs them.
+            support.pending = Outcome(plan, {}, response=unpack(text, plan.status))
+            return REPLAY
+        if uncalled.held and support.pending is None:
+            uncalled.end()
+        return text
+
+    def _run(self, plan: Plan, packed: str, head: str, body: bytes) -> str:
+        text: str
         if plan.waits:
-            return self._waiting(plan, packed, head, body)
-        if plan.threaded:
+            task = asyncio.Task(plan.run(packed, head, body), loop=self._loop, context=Context(), **_EAGER)
+            if not task.done():
+                self.support.pending = Outcome(plan, {}, waiting=task, inbox=self.support.inbox)
+                return REPLAY
+            text = task.result()
+        elif plan.threaded:
             asyncio.events._set_running_loop(None)
             try:
                 text = Context().run(plan.run, packed, head, body)
@@ -81,21 +101,6 @@ class Lane:
                 asyncio.events._set_running_loop(self._loop)
         else:
             text = Context().run(plan.run, packed, head, body)
-        return self._settled(plan, text) if self._loop.has_ready else text
-
-    def _waiting(self, plan: Plan, packed: str, head: str, body: bytes) -> str:
-        task = asyncio.Task(plan.run(packed, head, body), loop=self._loop, context=Context(), **_EAGER)
-        if not task.done():
-            self.support.pending = Outcome(plan, {}, waiting=task, inbox=self.support.inbox)
-            return REPLAY
-        text: str = task.result()
-        return self._settled(plan, text) if self._loop.has_ready else text
-
-    def _settled(self, plan: Plan, text: str) -> str:
-        """The request left tasks behind: the ASGI lane gives the answer, and runs them."""
-        if self.support.pending is None and text != REPLAY:
-            self.support.pending = Outcome(plan, {}, response=unpack(text, plan.status))
-            return REPLAY
         return text
 
     # --- the other way out ---
@@ -123,12 +128,20 @@ class Lane:
         outcome, self.support.pending = self.support.pending, None
         if outcome is None:
             raise RuntimeError("no request of the compiled lane is under way")
+        uncalled.hand_over()
+        call = current_call.get()
+        if call is not None:
+            call.adopts = self._began
         if outcome.waiting is not None:
             outcome = await self._awaited(outcome)
         scope.update(self.support.routed(outcome.plan, outcome.raw) if outcome.raw else {}, router=self.app.router)
         if outcome.inbox is not None:
             outcome.inbox.link(receive)
         await wrap_app_handling_exceptions(_Answer(outcome), Request(scope, receive, send))(scope, receive, send)
+
+    def _began(self, task: asyncio.Task[Any]) -> bool:
+        """Whether a task that no call of the scheduler's made is one of a plan's."""
+        return task not in self._before
 
     async def _awaited(self, outcome: Outcome) -> Outcome:
         text = await outcome.waiting

@@ -48,16 +48,38 @@ def holdings() -> set[Holding]:
     if call is not None and call.done:  # a task that outlived its call: it lives on time of the call that is awake
         call = call.scheduler.awake
     if call is None:
-        return set()
+        return uncalled.held
     if call.holdings is None:
         call.holdings = set()
     return call.holdings
 
 
+class Uncalled:
+    """What runs in no call of the scheduler's holds: a plan of the compiled lane, which is called without one."""
+
+    def __init__(self) -> None:
+        self.held: set[Holding] = set()
+
+    def end(self) -> None:
+        """Its request is over."""
+        held, self.held = self.held, set()
+        for holding in held:
+            holding.abandon()
+
+    def hand_over(self) -> None:
+        """Its request goes on in the call under way."""
+        call = current_call.get()
+        if call is not None:
+            call.holdings, self.held = self.held, set()
+
+
+uncalled = Uncalled()
+
+
 class Call:
     """One call of an export."""
 
-    __slots__ = ("_borrows", "_index", "asleep", "done", "holdings", "joined", "leftovers", "result", "scheduler", "set", "task", "woken")
+    __slots__ = ("_borrows", "_index", "adopts", "asleep", "done", "holdings", "joined", "leftovers", "result", "scheduler", "set", "task", "woken")
 
     def __init__(self, scheduler: Scheduler, index: int, borrows: int) -> None:
         self.scheduler = scheduler
@@ -71,6 +93,7 @@ class Call:
         self.result: Any = None
         self.leftovers: set[asyncio.Task[Any]] | None = None
         self.holdings: set[Holding] | None = None
+        self.adopts: Callable[[asyncio.Task[Any]], bool] | None = None
         self.task: asyncio.Task[Any]
 
     def resolve(self, result: Any) -> None:
@@ -247,7 +270,9 @@ class Scheduler:
     def _find_leftovers(self, call: Call) -> set[asyncio.Task[Any]]:
         leftovers = set()
         for task in asyncio.all_tasks(self.loop):
-            if task is not call.task and _context_of(task).get(current_call) is call:
+            origin = _context_of(task).get(current_call)
+            adopted = origin is None and call.adopts is not None and call.adopts(task)
+            if task is not call.task and (origin is call or adopted):
                 task.add_done_callback(call.wake)
                 leftovers.add(task)
         return leftovers
