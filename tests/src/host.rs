@@ -6,7 +6,7 @@ use std::{
 };
 
 use fasterapi_edge::{DrainReport, Shutdown};
-use fasterapi_host::{DatabaseChoice, Failure, Server, ServerConfig};
+use fasterapi_host::{DatabaseChoice, Failure, LaneChoice, Server, ServerConfig};
 use fasterapi_platform::Platform;
 use tokio::{runtime::Runtime, sync::OnceCell, task::JoinHandle};
 
@@ -66,6 +66,12 @@ impl Host {
     pub async fn conformance() -> &'static Self {
         static SHARED: OnceCell<Host> = OnceCell::const_new();
         SHARED.get_or_init(|| Self::start(Guest::CONFORMANCE, |_| {})).await
+    }
+
+    /// The conformance guest with every route in the ASGI lane, shared by the tests of this process.
+    pub async fn conformance_in_asgi_lane() -> &'static Self {
+        static SHARED: OnceCell<Host> = OnceCell::const_new();
+        SHARED.get_or_init(|| Self::start(Guest::CONFORMANCE, |config| config.lane = LaneChoice::Asgi)).await
     }
 
     /// Where it listens.

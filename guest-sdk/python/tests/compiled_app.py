@@ -380,6 +380,10 @@ def make() -> FastAPI:
             raise Teapot
         if kind == "key":
             raise KeyError("x")
+        if kind == "cancelled":
+            raise asyncio.CancelledError
+        if kind == "detail":
+            raise HTTPException(400, object())
         raise SystemExit(3)
 
     @app.get("/security", dependencies=[Security(Checker("x"))])
@@ -409,6 +413,8 @@ def make() -> FastAPI:
             raise HTTPException(402, "pay")
         if kind == "boom":
             raise RuntimeError("boom")
+        if kind == "detail":
+            raise HTTPException(400, object())
         if kind == "stream":
             return StreamingResponse(iter([b"a", b"b"]))
         if kind == "response":

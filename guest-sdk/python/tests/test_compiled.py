@@ -12,7 +12,7 @@ import anyio.to_thread
 import compiled_app
 import fastapi.routing
 import pytest
-from fake_host import FakeHost
+from fake_host import Err, FakeHost
 from test_cycle import unframe
 
 from fasterapi._compiled import reasons
@@ -94,9 +94,9 @@ class Both:
     def handle(self, fast: FastHttp, head: str, body: bytes) -> Reply:
         task = self.host.call(fast.handle(self.number, head, body, None))
         self.host.run()
-        response = task.value if not isinstance(task.value, str) else None
-        if response is None:
-            return 500, [], task.value.splitlines()[-1].encode()
+        if isinstance(task.result, Err):  # the server answers it, and logs the traceback
+            return 500, [], task.result.value.splitlines()[-1].encode()
+        response = task.value
         status, *rest = response.head.split("\0")
         content = response.body.encode("latin-1")
         if response.rest is not None:
@@ -212,9 +212,12 @@ GIVEN_BACK: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
     ("GET", "/swallows?how=boom", [], b""),
     ("GET", "/raise/teapot", [], b""),
     ("GET", "/raise/key", [], b""),
+    ("GET", "/raise/detail", [], b""),
+    ("GET", "/raise/exit", [], b""),
+    ("GET", "/raise/cancelled", [], b""),
     ("GET", "/background", [], b""),
     ("GET", "/waits", [], b""),
-    *(("GET", f"/waits/{kind}", [], b"") for kind in ("raise", "boom", "stream", "response", "value")),
+    *(("GET", f"/waits/{kind}", [], b"") for kind in ("raise", "boom", "detail", "stream", "response", "value")),
     ("GET", "/leaves", [], b""),
     ("GET", "/lingers", [], b""),
     ("GET", "/holds/raise", [], b""),

@@ -92,6 +92,16 @@ pub enum CompressionChoice {
     Off,
 }
 
+/// Which lane serves a route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LaneChoice {
+    /// Its compiled plan, where it has one; see `fasterapi-host routes`
+    #[default]
+    Auto,
+    /// The app's whole framework, for every route
+    Asgi,
+}
+
 /// The form of log records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -165,6 +175,9 @@ pub struct ServeArgs {
     /// Whether responses are compressed
     #[arg(long, value_enum, default_value_t, env = "FASTERAPI_COMPRESSION")]
     pub compression: CompressionChoice,
+    /// Which lane serves a route
+    #[arg(long, value_enum, default_value_t, env = "FASTERAPI_LANE")]
+    pub lane: LaneChoice,
     /// What is logged, as in RUST_LOG; the app's own output has the target `app`
     #[arg(long, value_name = "FILTER", default_value = "info", env = "RUST_LOG")]
     pub log: String,

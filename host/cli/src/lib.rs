@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-pub use args::ServeArgs;
+pub use args::{LaneChoice, ServeArgs};
 pub use database::{DatabaseChoice, Databases};
 pub use exit::Failure;
 pub use server::{Server, ServerConfig};

@@ -107,6 +107,7 @@ impl From<ServeArgs> for ServerConfig {
             max_reuse: args.max_instance_reuse_count,
             edge,
             compression: args.compression,
+            lane: args.lane,
             ..Self::new(&args.component)
         }
     }

@@ -14,7 +14,7 @@ use fasterapi_platform::{AppOptions, Platform, Revision};
 use fasterapi_runtime::{Engine, Grants, ImageCache, InstanceLimits, PoolLimits};
 
 use crate::{
-    args::CompressionChoice,
+    args::{CompressionChoice, LaneChoice},
     database::{DatabaseChoice, Databases},
     exit::Failure,
 };
@@ -40,6 +40,8 @@ pub struct ServerConfig {
     pub edge: EdgeConfig,
     /// Whether responses are compressed.
     pub compression: CompressionChoice,
+    /// Which lane serves a route.
+    pub lane: LaneChoice,
 }
 
 impl ServerConfig {
@@ -56,6 +58,7 @@ impl ServerConfig {
             max_reuse: 100_000,
             edge: EdgeConfig::default(),
             compression: CompressionChoice::default(),
+            lane: LaneChoice::default(),
         }
     }
 }
@@ -94,8 +97,13 @@ impl Server {
                 tenant: TenantId::default(),
             }),
         };
-        let options =
-            AppOptions { grants, instance: config.instance, pool: config.pool, max_reuse: config.max_reuse };
+        let options = AppOptions {
+            grants,
+            instance: config.instance,
+            pool: config.pool,
+            max_reuse: config.max_reuse,
+            compiled_lane: config.lane == LaneChoice::Auto,
+        };
         let engine = Engine::new().map_err(Failure::other)?;
         let images = ImageCache::open(&cache_folder()?.join("images")).map_err(Failure::other)?;
         let revision = Revision::load(&engine, &images, &component, manifest, options, compiling).await;

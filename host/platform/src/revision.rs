@@ -21,6 +21,8 @@ pub struct AppOptions {
     pub pool: PoolLimits,
     /// Requests that one instance serves before it is replaced. 1: each request sees the app as it started.
     pub max_reuse: u64,
+    /// Whether routes that have a plan are served by it.
+    pub compiled_lane: bool,
 }
 
 /// A component that serves.
@@ -83,7 +85,8 @@ impl Revision {
         let template = Template::new(engine, &image, options.grants, options.instance)?;
         let fallback = PoolKey { index: FALLBACK, name: "*".into() };
         let keys = keys(&manifest, &fallback);
-        let plans = manifest.routes.iter().map(Plan::of);
+        let plan = |route| options.compiled_lane.then(|| Plan::of(route)).flatten();
+        let plans = manifest.routes.iter().map(plan);
         let pools = keys.iter().map(|key| key.index).max().unwrap_or(FALLBACK) + 1;
         let maker = WarmMaker::new(Arc::new(template), options.max_reuse);
         let pool = Pool::new(maker, pools, options.pool);

@@ -1,4 +1,4 @@
-//! The same app under uvicorn and here: every answer must be the same.
+//! The same app under uvicorn and here, in both lanes: every answer must be the same.
 //!
 //! The requests are in `cases/`, a file a topic.
 
@@ -12,7 +12,9 @@ fn folder() -> PathBuf {
 
 async fn run(topic: &str) {
     let text = fs::read_to_string(folder().join(format!("{topic}.txt"))).unwrap();
-    compare(Host::conformance().await, &cases::parse(&text)).await;
+    let asks = cases::parse(&text);
+    compare(Host::conformance().await, &asks).await;
+    compare(Host::conformance_in_asgi_lane().await, &asks).await;
 }
 
 macro_rules! topics {

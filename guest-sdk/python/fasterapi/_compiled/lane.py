@@ -76,7 +76,11 @@ class Lane:
         plan = self.plans[number]
         if not self._enabled or self.app.dependency_overrides:
             return REPLAY
-        text = self._run(plan, packed, head, body)
+        try:
+            text = self._run(plan, packed, head, body)
+        except BaseException as error:
+            support.pending = Outcome(plan, {}, error=error)
+            return REPLAY
         if self._loop.has_ready and support.pending is None and text != REPLAY:
             # The request left tasks behind: the ASGI lane gives the answer, and runs them.
             support.pending = Outcome(plan, {}, response=unpack(text, plan.status))

@@ -182,17 +182,15 @@ class Support:
 
     def raised(self, plan: Plan, raw: dict[str, Any], generators: list[Any], error: BaseException) -> str:
         """The reply for what was raised: an `HTTPException` under FastAPI's own handler at once, everything else in the ASGI lane."""
-        if isinstance(error, asyncio.CancelledError):
-            raise error
+        if plan.waits and isinstance(error, asyncio.CancelledError):
+            raise error  # it is for whoever waits for the plan
         if isinstance(error, HTTPException) and self._is_plain(error):
             try:
                 unwind(list(generators), error)
             except HTTPException as outcome:
-                if self._is_plain(outcome):
-                    text = pack(_http_response(outcome), self.largest)
-                    if text is not None:
-                        outcome.__traceback__ = None
-                        return text
+                text = self._http_reply(outcome)
+                if text is not None:
+                    return text
                 error = outcome
             except BaseException as outcome:
                 error = outcome
@@ -205,6 +203,17 @@ class Support:
             return False
         handler = _lookup_exception_handler(self.handlers, error)
         return handler is fastapi.exception_handlers.http_exception_handler
+
+    def _http_reply(self, error: HTTPException) -> str | None:
+        """What FastAPI's `http_exception_handler` makes of it, which does not look at the request. None: the ASGI lane asks it."""
+        if not self._is_plain(error):
+            return None
+        try:
+            text = pack(drive(fastapi.exception_handlers.http_exception_handler(None, error)), self.largest)  # type: ignore[arg-type]
+        except Exception:  # it raises once more in the ASGI lane, where somebody sees it
+            return None
+        error.__traceback__ = None  # one that the app keeps and raises again would grow with every request
+        return text
 
 
 class Inbox:
@@ -231,12 +240,6 @@ class Inbox:
         self._receive = receive
         if self._linked is not None and not self._linked.done():
             self._linked.set_result(None)
-
-
-def _http_response(error: HTTPException) -> Response:
-    """What FastAPI's `http_exception_handler` makes, which does not look at the request."""
-    response: Response = drive(fastapi.exception_handlers.http_exception_handler(None, error))  # type: ignore[arg-type]
-    return response
 
 
 def _context(route: Any) -> Any:
