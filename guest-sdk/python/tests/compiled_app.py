@@ -448,6 +448,29 @@ def make() -> FastAPI:
         log.append("waited")
         return {"held": True}
 
+    @app.get("/holds-later")
+    async def holds_later() -> Any:
+        async def later() -> None:
+            Held()
+
+        tasks.append(asyncio.get_running_loop().create_task(later()))
+        await asyncio.sleep(0)
+        return {"held": True}
+
+    @app.get("/disconnected")
+    async def disconnected(request: Request) -> Any:
+        found = []
+        for _ in range(3):
+            found.append(await request.is_disconnected())
+            await asyncio.sleep(0.01)
+        return found
+
+    @app.get("/until-gone")
+    async def until_gone(request: Request) -> None:
+        while not await request.is_disconnected():
+            await asyncio.sleep(0.01)
+        log.append("the client left")
+
     @app.get("/async-generator")
     async def async_gen(value: Annotated[int, Depends(async_generator)]) -> Any:
         return value

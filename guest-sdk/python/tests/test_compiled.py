@@ -222,6 +222,8 @@ GIVEN_BACK: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
     ("GET", "/lingers", [], b""),
     ("GET", "/holds/raise", [], b""),
     ("GET", "/holds-and-waits", [], b""),
+    ("GET", "/holds-later", [], b""),
+    ("GET", "/disconnected", [], b""),
 ]
 
 # The ASGI lane alone knows what to do with these.
@@ -288,6 +290,20 @@ def test_an_outcome_is_only_for_its_own_request(both: Both) -> None:
     expected, got, _, _ = both.ask("GET", "/nowhere", [], b"")
     assert got == expected
     assert got[0] == 404
+
+
+def test_who_waits_sees_the_client_leave(both: Both) -> None:
+    """The request is begun in the compiled lane, and the client leaves while it waits in the ASGI lane."""
+    number = both.lane.numbers[next(place for place, route in enumerate(both.routes) if route.path == "/until-gone")]
+    head = "GET\0/until-gone\0\0http\x001.1\x00127.0.0.1\x001\0localhost\x008000"
+    assert both.compiled.call(78, number, "{}", head, b"") == REPLAY
+    task = both.host.call(both.compiled.handle(78, head, b"", None))
+    both.host.run(1)
+    assert not task.exited
+    both.host.call(both.compiled.disconnect(78))
+    both.host.run(1)
+    assert task.exited
+    assert compiled_app.log[-1] == "the client left"
 
 
 def test_overrides_close_the_lane(both: Both) -> None:

@@ -136,7 +136,9 @@ impl Instance {
                     let head = if planned.head { call.head.pack() } else { String::new() };
                     let number = conversation.number;
                     if let Some(reply) = compiled.call(store, number, planned, head, &call.body).await? {
-                        exchange.take().map(|exchange| exchange.send(Ok(reply)));
+                        if let Some(exchange) = exchange.take() {
+                            let _ = exchange.send(Ok(reply));
+                        }
                         return Ok(());
                     }
                 }

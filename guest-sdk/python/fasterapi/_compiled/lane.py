@@ -71,7 +71,7 @@ class Lane:
     def call(self, request: int, number: int, packed: str, head: str, body: bytes) -> str:
         """Answers a request, or says to send it down the ASGI lane, under the same number. Never raises."""
         support = self.support
-        support.pending = support.inbox = None
+        support.pending = support.inbox = support.receive = None
         self._request = request
         plan = self.plans[number]
         if not self._enabled or self.app.dependency_overrides:
@@ -94,7 +94,7 @@ class Lane:
         if plan.waits:
             task = asyncio.Task(plan.run(packed, head, body), loop=self._loop, context=Context(), **_EAGER)
             if not task.done():
-                self.support.pending = Outcome(plan, {}, waiting=task, inbox=self.support.inbox)
+                self.support.pending = Outcome(plan, {}, waiting=task)
                 return REPLAY
             text = task.result()
         elif plan.threaded:
@@ -132,6 +132,9 @@ class Lane:
         outcome, self.support.pending = self.support.pending, None
         if outcome is None:
             raise RuntimeError("no request of the compiled lane is under way")
+        self.support.receive = receive
+        if self.support.inbox is not None:
+            self.support.inbox.link(receive)
         uncalled.hand_over()
         call = current_call.get()
         if call is not None:
@@ -139,8 +142,6 @@ class Lane:
         if outcome.waiting is not None:
             outcome = await self._awaited(outcome)
         scope.update(self.support.routed(outcome.plan, outcome.raw) if outcome.raw else {}, router=self.app.router)
-        if outcome.inbox is not None:
-            outcome.inbox.link(receive)
         await wrap_app_handling_exceptions(_Answer(outcome), Request(scope, receive, send))(scope, receive, send)
 
     def _began(self, task: asyncio.Task[Any]) -> bool:

@@ -72,8 +72,6 @@ class Outcome:
     """An asyncio task that ends with the reply's text."""
     generators: list[Any] = field(default_factory=list)
     """Dependencies that have not ended."""
-    inbox: Any = None
-    """The request's `receive`, when the code got a `Request`."""
 
 
 def pack(response: Response, largest: int) -> str | None:

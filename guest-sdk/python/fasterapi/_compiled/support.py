@@ -52,6 +52,8 @@ class Support:
         """What the next call of the ASGI lane takes up."""
         self.inbox: Inbox | None = None
         """The `receive` of the request under way, if its code sees the request."""
+        self.receive: Any = None
+        """The ASGI lane's, once the request is there."""
 
     # --- arguments ---
 
@@ -60,6 +62,8 @@ class Support:
         scope = scopes.from_head(head, self.state)
         scope.update(self.routed(plan, raw), app=self.app, router=self.app.router)
         self.inbox = inbox = Inbox(body)
+        if self.receive is not None:
+            inbox.link(self.receive)
         request = Request(scope, inbox)
         if taken:
             request._body = body
@@ -133,7 +137,7 @@ class Support:
         response = self.response(plan, result, given, background)
         text = pack(response, self.largest)
         if text is None:
-            self.pending = Outcome(plan, raw, response=response, generators=list(generators), inbox=self.inbox)
+            self.pending = Outcome(plan, raw, response=response, generators=list(generators))
         return text
 
     def response(self, plan: Plan, result: Any, given: Response | None, background: Any) -> Response:
@@ -195,7 +199,7 @@ class Support:
             except BaseException as outcome:
                 error = outcome
             generators = []
-        self.pending = Outcome(plan, raw, error=error, generators=list(generators), inbox=self.inbox)
+        self.pending = Outcome(plan, raw, error=error, generators=list(generators))
         return REPLAY
 
     def _is_plain(self, error: HTTPException) -> bool:

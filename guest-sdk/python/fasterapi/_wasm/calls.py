@@ -48,6 +48,8 @@ def holdings() -> set[Holding]:
     if call is not None and call.done:  # a task that outlived its call: it lives on time of the call that is awake
         call = call.scheduler.awake
     if call is None:
+        call = uncalled.call
+    if call is None or call.done:
         return uncalled.held
     if call.holdings is None:
         call.holdings = set()
@@ -59,6 +61,8 @@ class Uncalled:
 
     def __init__(self) -> None:
         self.held: set[Holding] = set()
+        self.call: Call | None = None
+        """The call in which it goes on."""
 
     def end(self) -> None:
         """Its request is over."""
@@ -68,7 +72,7 @@ class Uncalled:
 
     def hand_over(self) -> None:
         """Its request goes on in the call under way."""
-        call = current_call.get()
+        self.call = call = current_call.get()
         if call is not None:
             call.holdings, self.held = self.held, set()
 
