@@ -11,16 +11,16 @@ async fn routes_are_a_table() {
     let ended = run(host(&["routes", component.to_str().unwrap()])).await;
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     insta::assert_snapshot!(ended.stdout, @r"
-    GET,HEAD  /openapi.json          openapi
-    GET,HEAD  /docs                  swagger_ui_html
-    GET,HEAD  /docs/oauth2-redirect  swagger_ui_redirect
-    GET,HEAD  /redoc                 redoc_html
-    GET       /                      about
-    POST      /items                 create_item
-    GET       /items                 list_items
-    GET       /items/{item_id}       get_item
-    PUT       /items/{item_id}       change_item
-    DELETE    /items/{item_id}       delete_item
+    GET,HEAD  /openapi.json          openapi              asgi      it is a `Route`, not a path operation of FastAPI's
+    GET,HEAD  /docs                  swagger_ui_html      asgi      it is a `Route`, not a path operation of FastAPI's
+    GET,HEAD  /docs/oauth2-redirect  swagger_ui_redirect  asgi      it is a `Route`, not a path operation of FastAPI's
+    GET,HEAD  /redoc                 redoc_html           asgi      it is a `Route`, not a path operation of FastAPI's
+    GET       /                      about                compiled
+    POST      /items                 create_item          compiled
+    GET       /items                 list_items           compiled
+    GET       /items/{item_id}       get_item             compiled
+    PUT       /items/{item_id}       change_item          compiled
+    DELETE    /items/{item_id}       delete_item          compiled
     ");
 }
 
