@@ -4,38 +4,69 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use criterion::Bencher;
 use fasterapi_benches::apps;
 use fasterapi_capabilities::postgres::PostgresGrants;
-use fasterapi_core::TenantId;
+use fasterapi_core::{
+    TenantId,
+    manifest::{self, Route},
+};
 use fasterapi_postgres::Databases;
-use fasterapi_runtime::{Call, Engine, Grants, ImageCache, Instance, InstanceLimits, RequestHead, Template};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use fasterapi_runtime::{
+    Call, Engine, Grants, ImageCache, Instance, InstanceLimits, PlannedCall, RequestHead, Template,
+};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use tokio::runtime::Runtime;
 
 use crate::suite::Suite;
 
 /// A request for the app.
+#[derive(Clone, Copy)]
 struct Request {
     name: &'static str,
     method: &'static str,
     path: &'static str,
     body: &'static str,
+    /// The compiled lane's name for it.
+    compiled: Option<&'static str>,
 }
 
 const ITEM: &str =
     r#"{"name":"teapot","price":12.5,"tags":["kitchen","tea"],"description":"short and stout"}"#;
 
 const REQUESTS: [Request; 3] = [
-    Request { name: "warm call, ASGI lane, `def`", method: "GET", path: "/", body: "" },
-    Request { name: "warm call, ASGI lane, `async def`", method: "GET", path: "/a", body: "" },
-    Request { name: "warm call, ASGI lane, model in, model out", method: "POST", path: "/items", body: ITEM },
+    Request {
+        name: "warm call, ASGI lane, `def`",
+        method: "GET",
+        path: "/",
+        body: "",
+        compiled: Some("warm call, compiled lane, `def`"),
+    },
+    Request {
+        name: "warm call, ASGI lane, `async def`",
+        method: "GET",
+        path: "/a",
+        body: "",
+        compiled: Some("warm call, compiled lane, `async def`"),
+    },
+    Request {
+        name: "warm call, ASGI lane, model in, model out",
+        method: "POST",
+        path: "/items",
+        body: ITEM,
+        compiled: Some("warm call, compiled lane, model in, model out"),
+    },
 ];
 
-const HELLO: Request =
-    Request { name: "warm call, guest that does nothing", method: "GET", path: "/", body: "" };
+const HELLO: Request = Request {
+    name: "warm call, guest that does nothing",
+    method: "GET",
+    path: "/",
+    body: "",
+    compiled: None,
+};
 
 pub fn run(suite: &mut Suite) -> Result<()> {
     let engine = Engine::new()?;
@@ -56,8 +87,21 @@ pub fn run(suite: &mut Suite) -> Result<()> {
         cold(bencher, runtime, &template, true);
     });
     let empty = self::template(suite, &engine, &images, &std::fs::read(apps::empty_guest()?)?)?;
-    warm(suite, &empty, &HELLO)?;
-    REQUESTS.iter().try_for_each(|request| warm(suite, &template, request))
+    warm(suite, &empty, HELLO.name, &HELLO, None)?;
+    let routes = manifest::read(&app)?.map(|manifest| manifest.routes).unwrap_or_default();
+    REQUESTS.iter().try_for_each(|request| {
+        warm(suite, &template, request.name, request, None)?;
+        let Some(name) = request.compiled else { return Ok(()) };
+        warm(suite, &template, name, request, Some(plan(&routes, request)?))
+    })
+}
+
+/// The plan of a request's route. Its path and query have no parameters.
+fn plan(routes: &[Route], request: &Request) -> Result<u32> {
+    let serves =
+        |route: &&Route| route.path == request.path && route.methods.iter().any(|m| m == request.method);
+    let plan = routes.iter().find(serves).and_then(|route| route.plan.as_ref());
+    plan.map(|plan| plan.number).with_context(|| format!("{} {} has no plan", request.method, request.path))
 }
 
 /// A component, ready to make instances of.
@@ -78,8 +122,14 @@ pub async fn instance(template: &Template) -> Result<Instance> {
 }
 
 /// Has `instance` answer a plain request.
-pub async fn hello(instance: &mut Instance) -> Result<()> {
-    ask(instance, &HELLO).await
+pub async fn hello(instance: &mut Instance, plan: Option<u32>) -> Result<()> {
+    ask(instance, &HELLO, plan).await
+}
+
+/// The plan of the plain request.
+pub fn hello_plan(component: &[u8]) -> Result<u32> {
+    let manifest = manifest::read(component)?.context("the app has no manifest")?;
+    plan(&manifest.routes, &HELLO)
 }
 
 fn cold(bencher: &mut Bencher<'_>, runtime: &Runtime, template: &Template, answer: bool) {
@@ -87,7 +137,7 @@ fn cold(bencher: &mut Bencher<'_>, runtime: &Runtime, template: &Template, answe
         runtime.block_on(async {
             let mut instance = instance(template).await?;
             if answer {
-                hello(&mut instance).await?;
+                hello(&mut instance, None).await?;
             }
             anyhow::Ok(instance)
         })
@@ -109,23 +159,36 @@ fn without_drop<T>(bencher: &mut Bencher<'_>, mut make: impl FnMut() -> T) {
     });
 }
 
-fn warm(suite: &mut Suite, template: &Template, request: &Request) -> Result<()> {
-    if !suite.wants(request.name) {
+fn warm(
+    suite: &mut Suite,
+    template: &Template,
+    name: &'static str,
+    request: &Request,
+    plan: Option<u32>,
+) -> Result<()> {
+    if !suite.wants(name) {
         return Ok(());
     }
     let mut instance = suite.runtime.block_on(instance(template))?;
-    suite.runtime.block_on(ask(&mut instance, request))?;
-    suite.time(request.name, |bencher, runtime| {
-        bencher.iter(|| runtime.block_on(ask(&mut instance, request)).is_ok());
+    suite.runtime.block_on(ask(&mut instance, request, plan))?;
+    suite.time(name, |bencher, runtime| {
+        bencher.iter(|| runtime.block_on(ask(&mut instance, request, plan)).is_ok());
     });
     // Had one of them failed, the instance would refuse now.
-    suite.runtime.block_on(ask(&mut instance, request))
+    suite.runtime.block_on(ask(&mut instance, request, plan))
 }
 
-async fn ask(instance: &mut Instance, request: &Request) -> Result<()> {
+async fn ask(instance: &mut Instance, request: &Request, plan: Option<u32>) -> Result<()> {
     let (exchange, head) = tokio::sync::oneshot::channel();
     let body = Bytes::from_static(request.body.as_bytes());
-    let call = Call { number: instance.served(), head: head(request), body, more: None, planned: None };
+    let planned = plan.map(|plan| PlannedCall {
+        plan,
+        status: StatusCode::OK,
+        values: "{}".to_owned(),
+        head: false,
+        body: !request.body.is_empty(),
+    });
+    let call = Call { number: instance.served(), head: head(request), body, more: None, planned };
     instance.invoke(call, exchange).await?;
     let reply = head.await??;
     ensure!(reply.status == 200, "{} answered {}", request.path, reply.status);

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use fasterapi_benches::{apps, process};
-use fasterapi_runtime::{Engine, ImageCache};
+use fasterapi_runtime::{Engine, ImageCache, Template};
 
 use crate::guest::{self, hello, instance};
 use crate::suite::Suite;
@@ -10,41 +10,49 @@ use crate::suite::Suite;
 const INSTANCES: u64 = 32;
 const CALLS: u64 = 1000;
 
-/// Makes instances and divides what the process grew by; a line for each stage of their life.
+/// Makes instances and divides what the process grew by; a line for each stage of their life, a column for each lane.
 pub fn measure(suite: &Suite) -> Result<String> {
     if !suite.wants("memory") {
         return Ok(String::new());
     }
     let engine = Engine::new()?;
     let images = ImageCache::open(&apps::cache_folder()?.join("images"))?;
-    let template = guest::template(suite, &engine, &images, &std::fs::read(apps::component("plain")?)?)?;
-    suite.runtime.block_on(async {
-        // What is there once, whatever the number of instances, is not theirs.
-        hello(&mut instance(&template).await?).await?;
-        let before = process::own_memory()?.private_dirty;
-        let mut instances = Vec::new();
-        for _ in 0..INSTANCES {
-            instances.push(instance(&template).await?);
+    let app = std::fs::read(apps::component("plain")?)?;
+    let template = guest::template(suite, &engine, &images, &app)?;
+    let plan = guest::hello_plan(&app)?;
+    let [compiled, asgi] = [Some(plan), None].map(|plan| suite.runtime.block_on(stages(&template, plan)));
+    let (compiled, asgi) = (compiled?, asgi?);
+    let mut lines = vec![
+        "| idle warm instance, private dirty memory, KiB | compiled lane | ASGI lane |".to_owned(),
+        "|---|--:|--:|".to_owned(),
+    ];
+    let stages =
+        ["after start-up".to_owned(), "after its first answer".to_owned(), format!("after {CALLS} more")];
+    let rows = stages.iter().zip(compiled.iter().zip(&asgi));
+    lines.extend(rows.map(|(stage, (compiled, asgi))| format!("| {stage} | {compiled} | {asgi} |")));
+    Ok(lines.join("\n"))
+}
+
+/// The memory of one instance at each stage, in KiB.
+async fn stages(template: &Template, plan: Option<u32>) -> Result<[u64; 3]> {
+    // What is there once, whatever the number of instances, is not theirs.
+    hello(&mut instance(template).await?, plan).await?;
+    let before = process::own_memory()?.private_dirty;
+    let mut instances = Vec::new();
+    for _ in 0..INSTANCES {
+        instances.push(instance(template).await?);
+    }
+    let started = each(before)?;
+    for instance in &mut instances {
+        hello(instance, plan).await?;
+    }
+    let first = each(before)?;
+    for instance in &mut instances {
+        for _ in 0..CALLS {
+            hello(instance, plan).await?;
         }
-        let started = each(before)?;
-        for instance in &mut instances {
-            hello(instance).await?;
-        }
-        let first = each(before)?;
-        for instance in &mut instances {
-            for _ in 0..CALLS {
-                hello(instance).await?;
-            }
-        }
-        Ok([
-            "| idle warm instance, private dirty memory | KiB |".to_owned(),
-            "|---|--:|".to_owned(),
-            format!("| after start-up | {started} |"),
-            format!("| after its first answer | {first} |"),
-            format!("| after {CALLS} more | {} |", each(before)?),
-        ]
-        .join("\n"))
-    })
+    }
+    Ok([started, first, each(before)?])
 }
 
 fn each(before: u64) -> Result<u64> {

@@ -31,7 +31,7 @@ use server::{Kind, Server};
 pub fn run(options: &Options) -> Result<()> {
     ensure!(std::thread::available_parallelism()?.get() >= 2, "the server and the load need a core each");
     wrk::find()?;
-    let kinds = options.kinds();
+    let kinds: Vec<_> = options.apps().into_iter().flat_map(|app| options.kinds(app)).collect();
     let launcher = server::Launcher::prepare(&kinds)?;
     let mut tables = Vec::new();
     for app in options.apps() {
@@ -50,7 +50,7 @@ pub fn run(options: &Options) -> Result<()> {
 
 fn measure_app(options: &Options, launcher: &server::Launcher, app: App) -> Result<String> {
     let mut servers = Vec::new();
-    for kind in options.kinds() {
+    for kind in options.kinds(app) {
         servers.push(launcher.start(kind, app)?);
     }
     let scenarios = options.scenarios(app);

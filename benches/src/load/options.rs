@@ -32,8 +32,11 @@ pub struct Options {
 }
 
 impl Options {
-    pub(super) fn kinds(&self) -> Vec<Kind> {
-        if self.only.is_empty() { Kind::ALL.to_vec() } else { self.only.clone() }
+    /// The servers of an app. A guest that only answers has no lanes.
+    pub(super) fn kinds(&self, app: App) -> Vec<Kind> {
+        let mut kinds = if self.only.is_empty() { Kind::ALL.to_vec() } else { self.only.clone() };
+        kinds.retain(|kind| app == App::Plain || *kind != Kind::HostAsgi);
+        kinds
     }
 
     pub(super) fn apps(&self) -> Vec<App> {

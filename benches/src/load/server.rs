@@ -26,6 +26,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 pub enum Kind {
     /// Ours.
     Host,
+    /// Ours, with every route in the ASGI lane.
+    HostAsgi,
     /// With uvloop and httptools.
     Uvicorn,
     /// Its ASGI side.
@@ -34,11 +36,17 @@ pub enum Kind {
 
 impl Kind {
     /// In the order of a round.
-    pub const ALL: [Self; 3] = [Self::Host, Self::Uvicorn, Self::Granian];
+    pub const ALL: [Self; 4] = [Self::Host, Self::HostAsgi, Self::Uvicorn, Self::Granian];
+
+    /// Whether it is this host.
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::Host | Self::HostAsgi)
+    }
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Host => "fasterapi-host",
+            Self::HostAsgi => "fasterapi-host, ASGI lane",
             Self::Uvicorn => "uvicorn",
             Self::Granian => "granian",
         }
@@ -55,8 +63,8 @@ pub struct Launcher {
 impl Launcher {
     /// Makes ready what `kinds` need.
     pub fn prepare(kinds: &[Kind]) -> Result<Self> {
-        let host = if kinds.contains(&Kind::Host) { Some(build_host()?) } else { None };
-        let peers = if kinds.iter().any(|kind| *kind != Kind::Host) { Some(Peers::ensure()?) } else { None };
+        let host = if kinds.iter().any(|kind| kind.is_ours()) { Some(build_host()?) } else { None };
+        let peers = if kinds.iter().any(|kind| !kind.is_ours()) { Some(Peers::ensure()?) } else { None };
         Ok(Self { host, peers })
     }
 
@@ -84,7 +92,7 @@ impl Launcher {
         let (ip, port) = (addr.ip().to_string(), addr.port().to_string());
         let peer = |name| anyhow::Ok(on_core(&self.peers.as_ref().context("no peers")?.program(name)));
         let mut command = match kind {
-            Kind::Host => {
+            Kind::Host | Kind::HostAsgi => {
                 let component = match app {
                     App::Plain => apps::component(app.name())?,
                     App::Bare => apps::empty_guest()?,
@@ -97,6 +105,8 @@ impl Launcher {
                     "none",
                     "--log",
                     "warn",
+                    "--lane",
+                    if kind == Kind::HostAsgi { "asgi" } else { "auto" },
                 ]);
                 return Ok(host);
             }

@@ -163,8 +163,8 @@ async def background_work(word: str) -> None:
     log.append(f"background {word}")
 
 
-def make() -> FastAPI:
-    app = FastAPI()
+def make(*layers: Any) -> FastAPI:
+    app = FastAPI(middleware=layers)
     router = APIRouter(prefix="/sub", dependencies=[Depends(first)])
 
     @app.get("/")
@@ -204,6 +204,11 @@ def make() -> FastAPI:
         made.append(1)
         words.append("z")
         return {"color": color, "when": when, "id": id, "ratio": ratio, "amount": amount, "word": word, "strict": strict, "words": words, "made": made}
+
+    @app.options("/options")
+    def options() -> Any:
+        log.append("options")
+        return {"options": True}
 
     @app.get("/files/{rest:path}")
     def files(rest: str) -> Any:

@@ -13,6 +13,11 @@ import compiled_app
 import fastapi.routing
 import pytest
 from fake_host import Err, FakeHost
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from test_cycle import unframe
 
 from fasterapi._compiled import reasons
@@ -36,10 +41,10 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 class Both:
     """Two copies of the app, one in each lane."""
 
-    def __init__(self, host: FakeHost) -> None:
+    def __init__(self, host: FakeHost, *layers: Middleware) -> None:
         self.host = host
-        self.app = compiled_app.make()
-        self.reference = FastHttp(host.scheduler, compiled_app.make())
+        self.app = compiled_app.make(*layers)
+        self.reference = FastHttp(host.scheduler, compiled_app.make(*layers))
         self.routes = list(fastapi.routing.iter_route_contexts(self.app.routes))
         self.lane = Lane(self.app, self.routes)
         self.compiled = FastHttp(host.scheduler, self.app, self.lane)
@@ -58,7 +63,9 @@ class Both:
     def ask(self, method: str, target: str, headers: list[tuple[str, str]], body: bytes) -> tuple[Reply, Reply, list[str], list[str]]:
         self.number += 1
         path, _, query = target.partition("?")
-        fields = [method, path, query, "http", "1.1", "127.0.0.1", "1", "localhost", "8000", "host", "localhost:8000"]
+        fields = [method, path, query, "http", "1.1", "127.0.0.1", "1", "localhost", "8000"]
+        if not any(name == "host" for name, _ in headers):
+            fields += ["host", "localhost:8000"]
         for name, value in headers:
             fields += [name.lower(), value]
         head = "\0".join(fields)
@@ -154,7 +161,7 @@ DIRECT: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
     ("GET", "/response", [], b""),
     ("GET", "/response?code=202", [], b""),
     ("GET", "/response?code=204", [], b""),
-    *(("GET", f"/responses/{kind}", [], b"") for kind in ("json", "html", "text", "redirect", "empty", "loud")),
+    *(("GET", f"/responses/{kind}", [], b"") for kind in ("json", "html", "text", "redirect", "empty", "loud", "bytes")),
     ("GET", "/custom", [], b""),
     ("GET", "/html", [], b""),
     ("GET", "/no-content", [], b""),
@@ -205,7 +212,7 @@ GIVEN_BACK: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
     ("GET", "/headers", [("x-number", "x")], b""),
     ("GET", "/cookies", [], b""),
     ("GET", "/filter?limit=500&other=1", [], b""),
-    *(("GET", f"/responses/{kind}", [], b"") for kind in ("bytes", "stream", "large")),
+    *(("GET", f"/responses/{kind}", [], b"") for kind in ("stream", "large")),
     ("GET", "/generators-fail/teapot", [], b""),
     ("GET", "/generators-fail/boom", [], b""),
     ("GET", "/swallows", [], b""),
@@ -275,6 +282,57 @@ def compare(both: Both, request: Any) -> None:
     assert got == expected
     assert both.lane.support.pending is None
     both.replayed //= 2
+
+
+LAYERS = {
+    "cors": [Middleware(CORSMiddleware, allow_origins=["https://a.example"], allow_credentials=True, expose_headers=["x-one"])],
+    "cors-all": [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"])],
+    "gzip": [Middleware(GZipMiddleware, minimum_size=200)],
+    "host": [Middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "www.b.example"])],
+    "https": [Middleware(HTTPSRedirectMiddleware)],
+    "all": [
+        Middleware(TrustedHostMiddleware, allowed_hosts=["localhost"]),
+        Middleware(GZipMiddleware, minimum_size=1),
+        Middleware(CORSMiddleware, allow_origin_regex=r"https://.*\.example"),
+    ],
+}
+ZIPPED = [("accept-encoding", "gzip, br")]
+ORIGIN = [("origin", "https://a.example"), ("cookie", "a=b")]
+
+
+@pytest.mark.parametrize("layers", LAYERS.values(), ids=LAYERS)
+def test_middleware_stands_before_plans(host: FakeHost, layers: list[Middleware]) -> None:
+    both = Both(host, *layers)
+    requests: list[Any] = [
+        *(request for request in DIRECT[::3] + GIVEN_BACK[::3]),
+        ("GET", "/plain/keys", ZIPPED, b""),
+        ("GET", "/responses/large", ZIPPED, b""),
+        ("GET", "/plain/deep", [*ZIPPED, *ORIGIN], b""),
+        ("GET", "/", ORIGIN, b""),
+        ("GET", "/response", ORIGIN, b""),
+        ("GET", "/", [("origin", "https://evil")], b""),
+        ("GET", "/raise/http", ORIGIN, b""),
+        ("GET", "/raise/key", ORIGIN, b""),
+        ("GET", "/leaves", [*ORIGIN, *ZIPPED], b""),
+        ("GET", "/waits", ORIGIN, b""),
+        ("GET", "/items/x", ORIGIN, b""),
+        ("OPTIONS", "/items", [*ORIGIN, ("access-control-request-method", "POST")], b""),
+        ("OPTIONS", "/options", [*ORIGIN, ("access-control-request-method", "POST")], b""),
+        ("GET", "/", [("host", "b.example")], b""),
+        ("GET", "/", [("host", "evil")], b""),
+    ]
+    for request in requests:
+        expected, got, wanted, ran = both.ask(*request)
+        assert got == expected, request
+        assert sorted(ran) == sorted(wanted), request
+
+
+def test_middleware_is_fast_where_it_can_be(host: FakeHost) -> None:
+    both = Both(host, *LAYERS["all"])
+    both.ask("GET", "/", [*ORIGIN, *ZIPPED], b"")
+    both.ask("GET", "/raise/http", ORIGIN, b"")
+    both.ask("GET", "/", [("host", "evil")], b"")
+    assert both.replayed == 0
 
 
 def test_every_route_has_a_plan_or_a_reason(both: Both) -> None:

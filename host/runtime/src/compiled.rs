@@ -12,15 +12,18 @@ use wasmtime::{
 
 use crate::{
     error::InvokeError,
-    head::{PlannedCall, Reply, unpack},
+    head::{PlannedCall, Reply, latin1, unpack},
     image::first_line,
     state::GuestState,
 };
 
 const INTERFACE: &str = "fasterapi:app/compiled@0.1.0";
 
-/// Opens and closes a head before a body.
-const HEAD: char = '\u{2}';
+/// Opens and closes a head before a body of UTF-8.
+const TEXT: char = '\u{2}';
+
+/// Opens and closes a head before a body of any bytes, as latin-1.
+const BYTES: char = '\u{3}';
 
 type Function = TypedFunc<(u64, u32, String, String, Vec<u8>), (String,)>;
 
@@ -68,7 +71,7 @@ fn read(answer: String, status: http::StatusCode) -> Result<Option<Reply>, Invok
     match answer.chars().next() {
         None => Err(InvokeError::Malformed("an empty answer")),
         Some('\0') => Ok(None),
-        Some(HEAD) => packed(answer).map(Some),
+        Some(mark @ (TEXT | BYTES)) => packed(answer, mark).map(Some),
         Some(_) => Ok(Some(json(answer, status))),
     }
 }
@@ -80,12 +83,18 @@ fn json(answer: String, status: http::StatusCode) -> Reply {
     Reply { status, headers, body: answer.into(), rest: None }
 }
 
-fn packed(answer: String) -> Result<Reply, InvokeError> {
-    let rest = answer.get(HEAD.len_utf8()..).unwrap_or_default();
-    let (head, body) = rest.split_once(HEAD).ok_or(InvokeError::Malformed("a head without an end"))?;
+fn packed(answer: String, mark: char) -> Result<Reply, InvokeError> {
+    let rest = answer.get(mark.len_utf8()..).unwrap_or_default();
+    let (head, body) = rest.split_once(mark).ok_or(InvokeError::Malformed("a head without an end"))?;
     let (status, headers) = unpack(head.to_owned())?;
-    let start = answer.len() - body.len();
-    Ok(Reply { status, headers, body: Bytes::from(answer).slice(start..), rest: None })
+    let body = match mark {
+        BYTES => latin1(body.to_owned())?,
+        _ => {
+            let start = answer.len() - body.len();
+            Bytes::from(answer).slice(start..)
+        }
+    };
+    Ok(Reply { status, headers, body, rest: None })
 }
 
 #[cfg(test)]
@@ -111,6 +120,8 @@ mod tests {
         assert_eq!(answer("\0"), Ok(None));
         let packed = (404, "a=b c=d".to_owned(), "ü\u{2}".to_owned());
         assert_eq!(answer("\u{2}404\0a\0b\0c\0d\u{2}ü\u{2}"), Ok(Some(packed)));
+        let bytes = read("\u{3}200\u{3}\u{ff}\0".to_owned(), StatusCode::OK).unwrap().unwrap();
+        assert_eq!(bytes.body.as_ref(), b"\xff\0");
         assert_eq!(answer("\u{2}204\u{2}"), Ok(Some((204, String::new(), String::new()))));
     }
 

@@ -1,9 +1,11 @@
 //! `cargo xtask bench`: a door to the benches crate.
 
+use std::path::Path;
+
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use crate::{setup, shell};
+use crate::{apt, setup, shell};
 
 #[derive(Args)]
 pub(crate) struct Bench {
@@ -27,6 +29,9 @@ impl Bench {
         setup::builder()?;
         let mut command = match self.which {
             Which::Load => {
+                if !Path::new("/usr/bin/wrk").exists() {
+                    apt::install(&["wrk"])?;
+                }
                 shell::cargo(["run", "--release", "--package", "fasterapi-benches", "--bin", "load", "--"])
             }
             Which::Micro => {

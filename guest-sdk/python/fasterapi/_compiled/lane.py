@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .._wasm.calls import current_call, uncalled
 from . import reasons, source
+from .layers import Layers
 from .plan import REPLAY, Outcome, Plan, unpack
 from .support import _NOT_AWAITED, Support, exit_of
 
@@ -44,6 +45,7 @@ class Lane:
         """Tasks that start-up left running."""
         self._routes = len(app.router.routes)
         self._stack = self._middleware()
+        self._layers = Layers(app) if app.user_middleware else None
         for place, route in enumerate(routes):
             self._add(place, route)
 
@@ -51,7 +53,7 @@ class Lane:
         reason = reasons.of_route(route)
         if reason is None:
             try:
-                self.plans.append(source.write(route, self.support))
+                self.plans.append(source.write(route, self.support, sees_head=bool(self.app.user_middleware)))
             except Exception as error:  # a plan that cannot be made is no reason not to serve
                 reason = f"no plan could be made: {type(error).__name__}: {error}"
             else:
@@ -77,13 +79,16 @@ class Lane:
         if not self._enabled or self.app.dependency_overrides:
             return REPLAY
         try:
-            text = self._run(plan, packed, head, body)
+            if self._layers is None:
+                text = self._run(plan, packed, head, body)
+            else:
+                text = self._layers.around(support, plan, head, lambda: self._run(plan, packed, head, body))
         except BaseException as error:
             support.pending = Outcome(plan, {}, error=error)
             return REPLAY
         if self._loop.has_ready and support.pending is None and text != REPLAY:
             # The request left tasks behind: the ASGI lane gives the answer, and runs them.
-            support.pending = Outcome(plan, {}, response=unpack(text, plan.status))
+            support.pending = Outcome(plan, {}, response=unpack(text, plan.status), dressed=True)
             return REPLAY
         if uncalled.held and support.pending is None:
             uncalled.end()
@@ -116,7 +121,11 @@ class Lane:
     async def finish(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends what became of the request, as an ASGI application: within FastAPI's own middleware, which sees its exceptions."""
         scope["app"] = self.app
-        await self._stack(scope, receive, send)
+        pending = self.support.pending
+        if pending is not None and pending.dressed:
+            await self._outcome(scope, receive, send)
+        else:
+            await self._stack(scope, receive, send)
 
     def _middleware(self) -> ASGIApp:
         """FastAPI's middleware around `_outcome`, in place of its router."""

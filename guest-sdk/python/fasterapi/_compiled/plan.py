@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,11 @@ from starlette.responses import Response
 REPLAY = "\0"
 """Nothing of the user's ran: the ASGI lane answers this request. After it ran the same word says: take up the outcome there."""
 
-HEAD = "\2"
-"""Opens and closes a packed head before a body. JSON begins with no control character."""
+TEXT = "\2"
+"""Opens and closes a packed head before a body of UTF-8. JSON begins with no control character."""
+
+BYTES = "\3"
+"""The same before a body of any bytes, a character each."""
 
 
 class Replay(Exception):
@@ -72,33 +75,40 @@ class Outcome:
     """An asyncio task that ends with the reply's text."""
     generators: list[Any] = field(default_factory=list)
     """Dependencies that have not ended."""
+    dressed: bool = False
+    """Whether the response has been through the app's middleware."""
 
 
 def pack(response: Response, largest: int) -> str | None:
     """A response as a reply's text; none when it can only be sent by being called."""
     if type(response).__call__ is not Response.__call__ or response.background is not None:
         return None
-    body = response.body
+    return packed(response.status_code, response.raw_headers, bytes(response.body), largest)
+
+
+def packed(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, largest: int) -> str | None:
+    """A reply's text; none when it would be too long, or no valid head."""
     if len(body) > largest:
         return None
-    fields = [b"%d" % response.status_code]
-    for name, value in response.raw_headers:
+    fields = [b"%d" % status]
+    for name, value in headers:
         fields += (name.lower(), value)
     head = b"\0".join(fields)
-    if b"\2" in head or head.count(b"\0") != len(fields) - 1:
+    if b"\2" in head or b"\3" in head or head.count(b"\0") != len(fields) - 1:
         return None
     try:
-        return f"{HEAD}{head.decode('latin-1')}{HEAD}{str(body, 'utf-8')}"
+        return f"{TEXT}{head.decode('latin-1')}{TEXT}{str(body, 'utf-8')}"
     except UnicodeDecodeError:
-        return None
+        return f"{BYTES}{head.decode('latin-1')}{BYTES}{body.decode('latin-1')}"
 
 
 def unpack(text: str, status: int) -> Response:
     """The response that a reply's text stands for."""
-    if not text.startswith(HEAD):
+    mark = text[:1]
+    if mark not in (TEXT, BYTES):
         return Response(text.encode(), status, media_type="application/json")
-    head, _, body = text[1:].partition(HEAD)
+    head, _, body = text[1:].partition(mark)
     fields = head.encode("latin-1").split(b"\0")
-    response = Response(body.encode(), int(fields[0]))
+    response = Response(body.encode("utf-8" if mark == TEXT else "latin-1"), int(fields[0]))
     response.raw_headers = list(zip(fields[1::2], fields[2::2]))
     return response

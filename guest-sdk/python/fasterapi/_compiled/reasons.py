@@ -12,11 +12,19 @@ from fastapi import params
 from fastapi.dependencies.models import Dependant, _is_async_gen_callable, _is_gen_callable
 from fastapi.routing import APIRoute, APIRouter
 from starlette.convertors import PathConvertor, StringConvertor
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 _FASTAPI = "0.165."
 """The FastAPI whose insides this package knows."""
 
 _SEGMENT = re.compile(r"\{[a-zA-Z_][a-zA-Z0-9_]*(:path|:str)?\}")
+
+
+PURE: tuple[Any, ...] = (CORSMiddleware, GZipMiddleware, HTTPSRedirectMiddleware, TrustedHostMiddleware)
+"""Middleware that only looks at the request and the response: it may run once more when a request changes lanes."""
 
 
 def of_app(app: Any) -> str | None:
@@ -25,8 +33,10 @@ def of_app(app: Any) -> str | None:
         return "the app is not a FastAPI app"
     if not fastapi.__version__.startswith(_FASTAPI):
         return f"FastAPI is {fastapi.__version__}: plans are made for {_FASTAPI}x"
-    if app.user_middleware:
-        return "middleware: " + ", ".join(_name(middleware.cls) for middleware in app.user_middleware)
+    classes: list[Any] = [middleware.cls for middleware in app.user_middleware]
+    others = [_name(cls) for cls in classes if cls not in PURE]
+    if others:
+        return "middleware: " + ", ".join(others)
     return next((reason for found, reason in _unusual(app) if found), None)
 
 

@@ -29,13 +29,13 @@ from .waits import may_wait
 _ATOMIC = (str, int, float, bool, bytes, NoneType)
 
 
-def write(route: Any, support: Support) -> Plan:
-    """The plan of a route (a `RouteContext`) that `reasons` has nothing against."""
-    return _Writer(route, support).plan()
+def write(route: Any, support: Support, *, sees_head: bool) -> Plan:
+    """The plan of a route (a `RouteContext`) that `reasons` has nothing against. `sees_head`: what stands before the plan wants the head."""
+    return _Writer(route, support, sees_head).plan()
 
 
 class _Writer:
-    def __init__(self, route: Any, support: Support) -> None:
+    def __init__(self, route: Any, support: Support, sees_head: bool) -> None:
         self.route = route
         self.support = support
         self.names: dict[str, Any] = {"from_json": from_json, "REPLAY": REPLAY, "Response": Response, "support": support}
@@ -45,6 +45,7 @@ class _Writer:
         self.query: dict[str, bool] = {}
         self.headers: dict[str, bool] = {}
         self.path = list(route.param_convertors)
+        self.sees_head = sees_head
         self.head = self.body = False
         self.solved: dict[Any, str] = {}
         self.generators = self.responds = self.background = False
@@ -61,7 +62,7 @@ class _Writer:
         exec(compile(source, f"<plan of {self.route.path}>", "exec"), self.names)
         plan = Plan(
             route=self.route,
-            needs=Needs(tuple(self.path), self.query, self.headers, self.body, self.head),
+            needs=Needs(tuple(self.path), self.query, self.headers, self.body, self.head or self.sees_head),
             status=self.route.status_code or 200,
             waits=self.waits,
             threaded=self.threaded,
