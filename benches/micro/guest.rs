@@ -179,7 +179,7 @@ fn warm(
 }
 
 async fn ask(instance: &mut Instance, request: &Request, plan: Option<u32>) -> Result<()> {
-    let (exchange, head) = tokio::sync::oneshot::channel();
+    let (exchange, answer) = tokio::sync::oneshot::channel();
     let body = Bytes::from_static(request.body.as_bytes());
     let planned = plan.map(|plan| PlannedCall {
         plan,
@@ -190,7 +190,7 @@ async fn ask(instance: &mut Instance, request: &Request, plan: Option<u32>) -> R
     });
     let call = Call { number: instance.served(), head: head(request), body, more: None, planned };
     instance.invoke(call, exchange).await?;
-    let reply = head.await??;
+    let reply = answer.await??;
     ensure!(reply.status == 200, "{} answered {}", request.path, reply.status);
     Ok(())
 }

@@ -140,11 +140,12 @@ impl HostProcess {
         self.stderr.lock().clone()
     }
 
-    /// Its private memory, in bytes: what would be free again without it.
+    /// The memory that it wrote and shares with nobody, in bytes. Clean pages of a file are not counted: they are its own or
+    /// shared as other processes map the same file or not.
     #[must_use]
     pub fn private_memory(&self) -> usize {
         let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id())).unwrap();
-        let private = rollup.lines().filter(|line| line.starts_with("Private_"));
+        let private = rollup.lines().filter(|line| line.starts_with("Private_Dirty"));
         let kibibytes = private.map(|line| line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap());
         kibibytes.sum::<usize>() * 1024
     }
