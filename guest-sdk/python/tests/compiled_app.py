@@ -131,8 +131,24 @@ async def slow(q: str = "slow") -> str:
 
 async def async_generator() -> AsyncIterator[int]:
     log.append("enter async generator")
-    yield 7
-    log.append("leave async generator")
+    try:
+        yield 7
+    except HTTPException as error:
+        log.append(f"saw {error.status_code}")
+        raise
+    finally:
+        log.append("leave async generator")
+
+
+async def slow_to_leave(value: Annotated[int, Depends(async_generator)], other: Annotated[Any, Depends(generator)]) -> AsyncIterator[int]:
+    yield value
+    await asyncio.sleep(0.01)
+    log.append("left slowly")
+
+
+async def async_raises_late() -> AsyncIterator[int]:
+    yield 1
+    raise RuntimeError("too late")
 
 
 class Held:
@@ -478,6 +494,26 @@ def make(*layers: Any) -> FastAPI:
 
     @app.get("/async-generator")
     async def async_gen(value: Annotated[int, Depends(async_generator)]) -> Any:
+        return value
+
+    @app.get("/async-generator/{kind}")
+    def async_gen_sync(kind: str, value: Annotated[int, Depends(async_generator)], other: Annotated[Any, Depends(generator)]) -> Any:
+        if kind == "http":
+            raise HTTPException(418)
+        if kind == "boom":
+            raise RuntimeError("boom")
+        return PlainTextResponse("plain") if kind == "response" else StreamingResponse(iter([b"a"])) if kind == "stream" else value
+
+    @app.get("/slow-to-leave")
+    async def leaves_slowly(value: Annotated[int, Depends(slow_to_leave)]) -> Any:
+        return value
+
+    @app.get("/async-late")
+    async def async_late(value: Annotated[int, Depends(async_raises_late)], other: Annotated[Any, Depends(generator)]) -> Any:
+        return value
+
+    @app.get("/function-scope")
+    def function_scope(value: Annotated[Any, Depends(generator, scope="function")]) -> Any:
         return value
 
     @router.get("/included/{x}", status_code=203)

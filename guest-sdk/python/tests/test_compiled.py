@@ -29,7 +29,7 @@ from fasterapi._wasm.fast import FastHttp
 Reply = tuple[int, list[tuple[str, str]], bytes]
 
 # Routes of the app that are meant to keep the ASGI lane.
-ASGI = {"/numbers/{n:int}", "/async-generator", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
+ASGI = {"/numbers/{n:int}", "/function-scope", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
 
 
 @pytest.fixture(autouse=True)
@@ -186,6 +186,10 @@ EAGER: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
     ("GET", "/request?x=1&y=2&y=3", [], b""),
     ("GET", "/request", [("content-length", "2")], b"ab"),
     ("POST", "/request-body", JSON, b'{"id": 1, "name": "n"}'),
+    ("GET", "/async-generator", [], b""),
+    ("GET", "/async-generator/value", [], b""),
+    ("GET", "/async-generator/response", [], b""),
+    ("GET", "/async-late", [], b""),
 ]
 
 # ...and these it gives back, before the app's code ran or after it.
@@ -225,6 +229,8 @@ GIVEN_BACK: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
     ("GET", "/background", [], b""),
     ("GET", "/waits", [], b""),
     *(("GET", f"/waits/{kind}", [], b"") for kind in ("raise", "boom", "detail", "stream", "response", "value")),
+    *(("GET", f"/async-generator/{kind}", [], b"") for kind in ("http", "boom", "stream")),
+    ("GET", "/slow-to-leave", [], b""),
     ("GET", "/leaves", [], b""),
     ("GET", "/lingers", [], b""),
     ("GET", "/holds/raise", [], b""),
@@ -236,7 +242,7 @@ GIVEN_BACK: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
 # The ASGI lane alone knows what to do with these.
 ELSEWHERE: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
     ("GET", "/numbers/3", [], b""),
-    ("GET", "/async-generator", [], b""),
+    ("GET", "/function-scope", [], b""),
     ("POST", "/items", [], b'{"id": 1, "name": "n"}'),
     ("POST", "/items", [("content-type", "text/plain")], b'{"id": 1, "name": "n"}'),
     ("POST", "/items", JSON, b""),

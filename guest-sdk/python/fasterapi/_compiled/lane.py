@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from contextlib import AsyncExitStack
 from contextvars import Context
 from typing import Any
@@ -20,11 +19,9 @@ from .._wasm.calls import current_call, uncalled
 from . import reasons, source
 from .layers import Layers
 from .plan import REPLAY, Outcome, Plan, unpack
-from .support import _NOT_AWAITED, Support, exit_of
+from .support import _NOT_AWAITED, EAGER, Support, push
 
 logger = logging.getLogger("fasterapi.error")
-
-_EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
 class Lane:
@@ -73,7 +70,7 @@ class Lane:
     def call(self, request: int, number: int, packed: str, head: str, body: bytes) -> str:
         """Answers a request, or says to send it down the ASGI lane, under the same number. Never raises."""
         support = self.support
-        support.pending = support.inbox = support.receive = None
+        support.pending = support.inbox = support.receive = support.leaving = None
         self._request = request
         plan = self.plans[number]
         if not self._enabled or self.app.dependency_overrides:
@@ -86,7 +83,8 @@ class Lane:
         except BaseException as error:
             support.pending = Outcome(plan, {}, error=error)
             return REPLAY
-        if self._loop.has_ready and support.pending is None and text != REPLAY:
+        behind = support.leaving is not None and not support.leaving.done()
+        if (behind or self._loop.has_ready) and support.pending is None and text != REPLAY:
             # The request left tasks behind: the ASGI lane gives the answer, and runs them.
             support.pending = Outcome(plan, {}, response=unpack(text, plan.status), dressed=True)
             return REPLAY
@@ -97,7 +95,7 @@ class Lane:
     def _run(self, plan: Plan, packed: str, head: str, body: bytes) -> str:
         text: str
         if plan.waits:
-            task = asyncio.Task(plan.run(packed, head, body), loop=self._loop, context=Context(), **_EAGER)
+            task = asyncio.Task(plan.run(packed, head, body), loop=self._loop, context=Context(), **EAGER)
             if not task.done():
                 self.support.pending = Outcome(plan, {}, waiting=task)
                 return REPLAY
@@ -172,8 +170,7 @@ class _Answer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answered = False
         async with AsyncExitStack() as stack:
-            for generator in self._outcome.generators:
-                stack.push(exit_of(generator))
+            push(stack, self._outcome.generators)
             if self._outcome.error is not None:
                 raise self._outcome.error
             response = self._outcome.response

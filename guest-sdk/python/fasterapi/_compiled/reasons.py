@@ -101,9 +101,7 @@ def _dependant(dependant: Dependant, top: bool) -> str | None:
         return f"`{_name(call)}` takes a WebSocket"
     if dependant.concurrency is not None:
         return f"`{_name(call)}` limits its concurrency"
-    if not top and _is_async_gen_callable(call):
-        return f"`{_name(call)}` is an async generator: a plain one, or `return` instead of `yield`, is faster"
-    if not top and _is_gen_callable(call) and dependant.scope == "function":
+    if not top and dependant.scope == "function" and (_is_gen_callable(call) or _is_async_gen_callable(call)):
         return f"`{_name(call)}` ends before the response is sent"
     return None
 

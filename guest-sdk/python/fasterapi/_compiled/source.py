@@ -14,7 +14,7 @@ from typing import Any
 
 from fastapi._compat import field_annotation_is_sequence
 from fastapi.datastructures import DefaultPlaceholder
-from fastapi.dependencies.models import Dependant, _get_cache_key, _get_oauth_scopes, _is_coroutine_callable, _is_gen_callable
+from fastapi.dependencies.models import Dependant, _get_cache_key, _get_oauth_scopes, _is_async_gen_callable, _is_coroutine_callable, _is_gen_callable
 from fastapi.dependencies.utils import _get_param_aliases, _get_param_model, _is_json_field, _should_embed_body_fields
 from fastapi.utils import is_body_allowed_for_status_code
 from pydantic_core import SchemaValidator, core_schema, from_json
@@ -51,8 +51,9 @@ class _Writer:
         self.generators = self.responds = self.background = False
         callables = list(tree(route.dependant))
         coroutines = [dependant.call for dependant in callables if _is_coroutine_callable(dependant.call)]
-        self.waits = any(may_wait(call) for call in coroutines if call is not None)
-        self.threaded = not coroutines
+        async_generators = any(_is_async_gen_callable(dependant.call) for dependant in callables)
+        self.waits = async_generators or any(may_wait(call) for call in coroutines if call is not None)
+        self.threaded = not coroutines and not async_generators
         self.alone = len(callables) == 1
 
     def plan(self) -> Plan:
@@ -94,6 +95,9 @@ class _Writer:
         if _is_gen_callable(dependant.call):
             self.generators = True
             self.calls.append(f"{result} = support.enter(generators, {self._runner()}, {call})")
+        elif _is_async_gen_callable(dependant.call):
+            self.generators = True
+            self.calls.append(f"{result} = await support.enter_async(generators, {call})")
         else:
             self._result(dependant, call, result)
         self.solved.setdefault(key, result)

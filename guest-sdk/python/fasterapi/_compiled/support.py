@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from contextvars import copy_context
 from functools import partial
+from inspect import isasyncgen
 from typing import Any
 
 import fastapi.exception_handlers
@@ -29,6 +31,8 @@ from .._wasm.loop import outside_loop
 from .plan import REPLAY, Outcome, Plan, Replay, pack
 
 logger = logging.getLogger("fasterapi.error")
+
+EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 _NOT_AWAITED = (
     "Response not awaited. There's a high chance that the application code is raising an exception and a dependency with yield has a block with a bare "
@@ -52,6 +56,8 @@ class Support:
         """What the next call of the ASGI lane takes up."""
         self.inbox: Inbox | None = None
         """The `receive` of the request under way, if its code sees the request."""
+        self.leaving: asyncio.Task[None] | None = None
+        """Dependencies of the request under way that end behind its answer."""
         self.receive: Any = None
         """The ASGI lane's, once the request is there."""
 
@@ -118,8 +124,22 @@ class Support:
         generators.append(generator)
         return value
 
+    @staticmethod
+    async def enter_async(generators: list[Any], generator: Any) -> Any:
+        """The value that an async generator dependency yields."""
+        try:
+            value = await anext(generator)
+        except StopAsyncIteration:
+            raise RuntimeError("generator didn't yield") from None
+        generators.append(generator)
+        return value
+
     def leave(self, generators: list[Any]) -> None:
         """Ends the dependencies of a request that was answered. It is too late for what they raise: it is logged, as by any server."""
+        if any(isasyncgen(generator) for generator in generators):
+            # A task, for the answer does not wait for it: one that is not done at once goes on behind the answer.
+            self.leaving = asyncio.Task(_leave_async(list(generators)), loop=asyncio.get_running_loop(), **EAGER)
+            return
         try:
             while generators:
                 generator = generators.pop()
@@ -188,7 +208,7 @@ class Support:
         """The reply for what was raised: an `HTTPException` under FastAPI's own handler at once, everything else in the ASGI lane."""
         if plan.waits and isinstance(error, asyncio.CancelledError):
             raise error  # it is for whoever waits for the plan
-        if isinstance(error, HTTPException) and self._is_plain(error):
+        if isinstance(error, HTTPException) and self._is_plain(error) and not any(isasyncgen(generator) for generator in generators):
             try:
                 unwind(list(generators), error)
             except HTTPException as outcome:
@@ -274,6 +294,27 @@ def _end(generator: Any) -> None:
         generator.close()
 
 
+async def _leave_async(generators: list[Any]) -> None:
+    try:
+        async with AsyncExitStack() as stack:
+            push(stack, generators)
+    except BaseException as error:
+        logger.error("Exception in ASGI application\n", exc_info=error)
+
+
+def push(stack: AsyncExitStack, generators: Iterable[Any]) -> None:
+    """Has `stack` end generators that have yielded."""
+    for generator in generators:
+        if isasyncgen(generator):
+            stack.push_async_exit(asynccontextmanager(_itself(generator))())
+        else:
+            stack.push(exit_of(generator))
+
+
+def _itself(generator: Any) -> Callable[[], Any]:
+    return lambda: generator
+
+
 def unwind(generators: Iterable[Any], error: BaseException) -> None:
     """Ends dependencies in reverse order while `error` is on its way, as FastAPI's stack does. Raises what comes out."""
     with ExitStack() as stack:
@@ -285,7 +326,7 @@ def unwind(generators: Iterable[Any], error: BaseException) -> None:
 
 def exit_of(generator: Any) -> Callable[..., Any]:
     """The `__exit__` of a generator that has yielded. Like FastAPI's, it is for exceptions only, not for `SystemExit` and its like."""
-    manager = contextmanager(lambda: generator)()
+    manager = contextmanager(_itself(generator))()
 
     def leave(kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool | None:
         if error is not None and not isinstance(error, Exception):
