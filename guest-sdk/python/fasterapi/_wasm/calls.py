@@ -159,7 +159,7 @@ class Scheduler:
         self.awake = call
         coroutine = work(call.resolve) if callable(work) else _answer(work, call.resolve)
         call.task = asyncio.Task(coroutine, loop=self.loop, context=context, **_EAGER)
-        if call.task.done() and not call.joined and not self._has_work():
+        if call.task.done() and call.adopts is None and not call.joined and not self._has_work():
             call.leftovers = set()
         return self._drive(call)
 
