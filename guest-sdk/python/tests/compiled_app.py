@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, BackgroundTasks, Body, Cookie, Depends, FastAPI, Header, HTTPException, Query, Request, Response, Security, status
+from fastapi import APIRouter, BackgroundTasks, Body, Cookie, Depends, FastAPI, File, Form, Header, HTTPException, Query, Request, Response, Security, UploadFile, status
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, StreamingResponse
-from fastapi.security import APIKeyHeader, HTTPBearer, OAuth2PasswordBearer, SecurityScopes
+from fastapi.security import APIKeyHeader, HTTPBearer, OAuth2PasswordBearer, OAuth2PasswordRequestForm, SecurityScopes
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from fasterapi._wasm.calls import holdings
@@ -347,6 +347,25 @@ def make(*layers: Any) -> FastAPI:
         }
         return answers[kind]()
 
+    @app.post("/form")
+    def form(name: Annotated[str, Form(min_length=1)], many: Annotated[list[int], Form()] = [], flag: Annotated[bool, Form()] = False) -> Any:  # noqa: B006
+        return {"name": name, "many": many, "flag": flag}
+
+    @app.post("/form-model")
+    async def form_model(item: Annotated[Item, Form()]) -> Any:
+        return item
+
+    @app.post("/files-form")
+    async def files_form(raw: Annotated[bytes, File()], upload: UploadFile, note: Annotated[str, Form()] = "none") -> Any:
+        kept.append(upload)
+        return {"raw": len(raw), "name": upload.filename, "type": upload.content_type, "text": (await upload.read()).decode(), "note": note}
+
+    @app.post("/login")
+    async def login(form: Annotated[OAuth2PasswordRequestForm, Depends()], fail: bool = False) -> Any:
+        if fail:
+            raise HTTPException(401, form.username)
+        return {"user": form.username, "scopes": form.scopes}
+
     @app.get("/custom", response_class=Custom)
     def custom() -> Any:
         return {"when": datetime.date(2026, 1, 2)}
@@ -531,6 +550,7 @@ def make(*layers: Any) -> FastAPI:
 
 
 tasks: list[Any] = []
+kept: list[UploadFile] = []
 
 
 def deep(levels: int) -> Any:

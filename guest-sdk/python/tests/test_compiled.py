@@ -78,7 +78,9 @@ class Both:
 
     def by_plan(self, plan: Plan | None, path: str, query: str, head: str, headers: list[tuple[str, str]], body: bytes) -> Reply | None:
         kinds = [value for name, value in headers if name.lower() == "content-type"]
-        if plan is None or plan.needs.body and (not body or kinds != ["application/json"]):
+        if plan is None or plan.needs.body == "json" and (not body or kinds != ["application/json"]):
+            return None
+        if plan.needs.body == "form" and not (kinds and kinds[0].startswith(("multipart/form-data", "application/x-www-form-urlencoded"))):
             return None
         values: dict[str, Any] = dict(plan.route.path_regex.match(path).groupdict())
         for name, value in parse_qsl(query, keep_blank_values=True):
@@ -119,6 +121,12 @@ def both(host: FakeHost) -> Both:
 
 
 JSON = [("content-type", "application/json")]
+FORM = [("content-type", "application/x-www-form-urlencoded")]
+MULTIPART = [("content-type", "multipart/form-data; boundary=b")]
+PARTS = (
+    b'--b\r\nContent-Disposition: form-data; name="raw"\r\n\r\nbytes\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="upload"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\n\xc3\xa9\r\n--b--\r\n'
+)
 TOKEN = [("authorization", "Bearer tok")]
 
 # (method, target, headers, body); the compiled lane answers these by itself...
@@ -177,6 +185,11 @@ DIRECT: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
     ("GET", "/bearer", [*TOKEN, ("x-key", "k")], b""),
     ("GET", "/bearer", TOKEN, b""),
     ("GET", "/holds/on", [], b""),
+    ("POST", "/form", FORM, b"name=a+b%20c&many=1&many=2&flag=on&other=1"),
+    ("POST", "/form", MULTIPART, b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\nx\r\n--b--\r\n'),
+    ("POST", "/form-model", FORM, b"id=1&name=n&tags=a&tags=b"),
+    ("POST", "/login", FORM, b"username=u&password=p&scope=a+b"),
+    ("POST", "/login?fail=1", FORM, b"username=u&password=p"),
     ("GET", "/sub/included/a?n=2", [], b""),
     ("GET", "/twice/sub/included/a?n=2", [], b""),
 ]
@@ -186,6 +199,7 @@ EAGER: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
     ("GET", "/request?x=1&y=2&y=3", [], b""),
     ("GET", "/request", [("content-length", "2")], b"ab"),
     ("POST", "/request-body", JSON, b'{"id": 1, "name": "n"}'),
+    ("POST", "/files-form", MULTIPART, PARTS.replace(b'name="raw"', b'name="raw"; filename="r"')),
     ("GET", "/async-generator", [], b""),
     ("GET", "/async-generator/value", [], b""),
     ("GET", "/async-generator/response", [], b""),
@@ -231,6 +245,12 @@ GIVEN_BACK: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
     *(("GET", f"/waits/{kind}", [], b"") for kind in ("raise", "boom", "detail", "stream", "response", "value")),
     *(("GET", f"/async-generator/{kind}", [], b"") for kind in ("http", "boom", "stream")),
     ("GET", "/slow-to-leave", [], b""),
+    ("POST", "/form", FORM, b"name="),
+    ("POST", "/form", FORM, b""),
+    ("POST", "/form", FORM, b"&".join([b"many=1"] * 1001)),
+    ("POST", "/form-model", FORM, b"id=x"),
+    ("POST", "/form", MULTIPART, b"--b\r\nbroken"),
+    ("POST", "/form", [("content-type", "multipart/form-data")], b"--b--"),
     ("GET", "/leaves", [], b""),
     ("GET", "/lingers", [], b""),
     ("GET", "/holds/raise", [], b""),
@@ -246,6 +266,7 @@ ELSEWHERE: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
     ("POST", "/items", [], b'{"id": 1, "name": "n"}'),
     ("POST", "/items", [("content-type", "text/plain")], b'{"id": 1, "name": "n"}'),
     ("POST", "/items", JSON, b""),
+    ("POST", "/form", JSON, b'{"name": "n"}'),
     ("POST", "/optional", [], b""),
     ("DELETE", "/items/1", [], b""),
     ("GET", "/nowhere", [], b""),
@@ -368,6 +389,12 @@ def test_who_waits_sees_the_client_leave(both: Both) -> None:
     both.host.run(1)
     assert task.exited
     assert compiled_app.log[-1] == "the client left"
+
+
+def test_files_are_closed_with_their_request(both: Both) -> None:
+    compiled_app.kept.clear()
+    both.ask("POST", "/files-form", MULTIPART, PARTS.replace(b'name="raw"', b'name="raw"; filename="r"'))
+    assert [upload.file.closed for upload in compiled_app.kept] == [True, True]
 
 
 def test_overrides_close_the_lane(both: Both) -> None:

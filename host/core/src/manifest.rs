@@ -151,12 +151,22 @@ pub struct Plan {
     /// The headers that it looks at, in lower case.
     #[serde(default)]
     pub headers: Vec<Wanted>,
-    /// Whether it takes a JSON body.
+    /// The body that it takes.
     #[serde(default)]
-    pub body: bool,
+    pub body: Option<BodyKind>,
     /// Whether it sees the request's head.
     #[serde(default)]
     pub head: bool,
+}
+
+/// What a plan's body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BodyKind {
+    /// `application/json`, or another type whose subtype ends so.
+    Json,
+    /// `application/x-www-form-urlencoded` or `multipart/form-data`.
+    Form,
 }
 
 /// A parameter of the query, or a header.

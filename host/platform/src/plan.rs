@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use fasterapi_core::manifest;
+use fasterapi_core::manifest::{self, BodyKind};
 use fasterapi_runtime::PlannedCall;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use percent_encoding::percent_decode_str;
@@ -18,7 +18,7 @@ pub(crate) struct Plan {
     path: Vec<Capture>,
     query: Vec<manifest::Wanted>,
     headers: Vec<WantedHeader>,
-    body: bool,
+    body: Option<BodyKind>,
     head: bool,
 }
 
@@ -57,7 +57,11 @@ impl Plan {
 
     /// Whether the plan takes a body of this kind (RFC 9110, section 8.3; FastAPI's own test).
     pub(crate) fn takes(&self, headers: &HeaderMap, empty: bool) -> bool {
-        !self.body || (!empty && is_json(headers))
+        match self.body {
+            None => true,
+            Some(BodyKind::Json) => !empty && media_type(headers).is_some_and(is_json),
+            Some(BodyKind::Form) => media_type(headers).is_some_and(is_form),
+        }
     }
 
     /// The call for a request with this **decoded** path, and query and headers as they were sent.
@@ -67,7 +71,7 @@ impl Plan {
             status: self.status,
             values: self.values(path, query, headers)?,
             head: self.head,
-            body: self.body,
+            body: self.body.is_some(),
         })
     }
 
@@ -206,17 +210,22 @@ fn decode(text: &str) -> Cow<'_, str> {
     Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned())
 }
 
-/// `application/json` or `application/…+json`, once.
-fn is_json(headers: &HeaderMap) -> bool {
+/// The type and subtype that the one `content-type` names.
+fn media_type(headers: &HeaderMap) -> Option<(&str, &str)> {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let Ok(value) = value.to_str() else { return false };
-    let kind = value.split(';').next().unwrap_or_default().trim();
-    let Some((main, sub)) = kind.split_once('/') else { return false };
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let kind = value.to_str().ok()?.split(';').next().unwrap_or_default();
+    kind.trim().split_once('/').filter(|(_, sub)| !sub.contains('/'))
+}
+
+fn is_json((main, sub): (&str, &str)) -> bool {
     let sub = sub.to_ascii_lowercase();
-    main.eq_ignore_ascii_case("application")
-        && !sub.contains('/')
-        && (sub == "json" || sub.ends_with("+json"))
+    main.eq_ignore_ascii_case("application") && (sub == "json" || sub.ends_with("+json"))
+}
+
+fn is_form((main, sub): (&str, &str)) -> bool {
+    let is = |kind: &str, subtype: &str| main.eq_ignore_ascii_case(kind) && sub.eq_ignore_ascii_case(subtype);
+    is("application", "x-www-form-urlencoded") || is("multipart", "form-data")
 }
 
 #[cfg(test)]
@@ -232,7 +241,7 @@ mod tests {
             path: path.iter().map(|name| Capture::of(name, pattern).unwrap()).collect(),
             query: query.collect(),
             headers: Vec::new(),
-            body: true,
+            body: Some(BodyKind::Json),
             head: false,
         }
     }
@@ -287,5 +296,11 @@ mod tests {
         assert!(!takes(&[]));
         assert!(!takes(&["application/json", "application/json"]));
         assert!(!plan.takes(&HeaderMap::new(), true));
+        let form = Plan { body: Some(BodyKind::Form), ..plan };
+        let takes = |kind: &str| {
+            form.takes(&[(header::CONTENT_TYPE, kind.parse().unwrap())].into_iter().collect(), true)
+        };
+        assert!(takes("multipart/form-data; boundary=x") && takes("Application/X-WWW-form-urlencoded"));
+        assert!(!takes("application/json") && !takes("multipart/mixed"));
     }
 }

@@ -70,7 +70,7 @@ class Lane:
     def call(self, request: int, number: int, packed: str, head: str, body: bytes) -> str:
         """Answers a request, or says to send it down the ASGI lane, under the same number. Never raises."""
         support = self.support
-        support.pending = support.inbox = support.receive = support.leaving = None
+        support.begin()
         self._request = request
         plan = self.plans[number]
         if not self._enabled or self.app.dependency_overrides:
@@ -88,8 +88,10 @@ class Lane:
             # The request left tasks behind: the ASGI lane gives the answer, and runs them.
             support.pending = Outcome(plan, {}, response=unpack(text, plan.status), dressed=True)
             return REPLAY
-        if uncalled.held and support.pending is None:
-            uncalled.end()
+        if support.pending is None:
+            support.end()
+            if uncalled.held:
+                uncalled.end()
         return text
 
     def _run(self, plan: Plan, packed: str, head: str, body: bytes) -> str:
@@ -149,7 +151,7 @@ class Lane:
         if outcome.waiting is not None:
             outcome = await self._awaited(outcome)
         scope.update(self.support.routed(outcome.plan, outcome.raw) if outcome.raw else {}, router=self.app.router)
-        await wrap_app_handling_exceptions(_Answer(outcome), Request(scope, receive, send))(scope, receive, send)
+        await wrap_app_handling_exceptions(_Answer(outcome, self.support.form), Request(scope, receive, send))(scope, receive, send)
 
     def _began(self, task: asyncio.Task[Any]) -> bool:
         """Whether a task that no call of the scheduler's made is one of a plan's."""
@@ -164,12 +166,15 @@ class Lane:
 class _Answer:
     """The end of a request: `fastapi.routing.request_response`, from where the endpoint has run."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: Outcome, form: Any) -> None:
         self._outcome = outcome
+        self._form = form
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answered = False
         async with AsyncExitStack() as stack:
+            if self._form is not None:
+                stack.push_async_callback(self._form.close)
             push(stack, self._outcome.generators)
             if self._outcome.error is not None:
                 raise self._outcome.error

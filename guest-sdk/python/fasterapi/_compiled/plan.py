@@ -31,7 +31,8 @@ class Needs:
     """Names, and whether every value of that name is wanted, or the last one."""
     headers: dict[str, bool] = field(default_factory=dict)
     """Names, and whether every value of that name is wanted, or the first one."""
-    body: bool = False
+    body: str | None = None
+    """`json` or `form`."""
     head: bool = False
 
 

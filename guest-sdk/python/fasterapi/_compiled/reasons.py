@@ -50,6 +50,12 @@ def _unusual(app: fastapi.FastAPI) -> Iterator[tuple[bool, str]]:
     yield app.debug, "`debug` is on"
     yield app.max_body_size is not None, "`max_body_size` is set: the host has `--max-body-size`"
     yield app._native_telemetry.enabled(), "FastAPI's telemetry is on"
+    yield _limits_forms(app.router), "a router sets `form_limits`"
+
+
+def _limits_forms(router: Any) -> bool:
+    included = [route for route in router.routes if hasattr(route, "include_context")]
+    return bool(router.form_limits) or any(route.include_context.form_limits or _limits_forms(route.original_router) for route in included)
 
 
 def of_route(route: Any) -> str | None:
@@ -90,9 +96,14 @@ def _stream(route: Any) -> str | None:
 def _body(route: Any) -> str | None:
     if route.max_body_size is not None:
         return "`max_body_size` is set: the host has `--max-body-size`"
-    if route.body_field is not None and isinstance(route.body_field.field_info, params.Form):
-        return "it takes a form or files"
+    if takes_form(route) and route.original_route.form_limits:
+        return "its form has limits of its own"
     return None
+
+
+def takes_form(route: Any) -> bool:
+    """Whether a route's body is a form."""
+    return route.body_field is not None and isinstance(route.body_field.field_info, params.Form)
 
 
 def _dependant(dependant: Dependant, top: bool) -> str | None:

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 
 from . import plain
 from .plan import REPLAY, Needs, Plan
-from .reasons import tree
+from .reasons import takes_form, tree
 from .support import Support
 from .waits import may_wait
 
@@ -46,7 +46,8 @@ class _Writer:
         self.headers: dict[str, bool] = {}
         self.path = list(route.param_convertors)
         self.sees_head = sees_head
-        self.head = self.body = False
+        self.head = False
+        self.body: str | None = None
         self.solved: dict[Any, str] = {}
         self.generators = self.responds = self.background = False
         callables = list(tree(route.dependant))
@@ -189,8 +190,15 @@ class _Writer:
         fields = dependant.body_params
         if not fields:
             return
-        self.body = True
         embedded = self.route._embed_body_fields
+        if takes_form(self.route):
+            self.body = "form"
+            self.head = True
+            found = f"a{len(self.checks)}"
+            self.checks.append(f"{found} = support.form_values({self._name('fields', fields)}, form, {embedded})")
+            arguments.update({field.name: f"{found}[{field.name!r}]" for field in fields})
+            return
+        self.body = "json"
         for field in fields:
             variable = arguments[field.name] = f"a{len(self.checks)}"
             validate = self._name("validate", field._type_adapter.validator.validate_python)
@@ -253,10 +261,12 @@ class _Writer:
             fields = {key: core_schema.typed_dict_field(schema, required=False) for key, schema in self.schemas.items()}
             validate = self._name("validate", SchemaValidator(core_schema.typed_dict_schema(fields, extra_behavior="ignore")).validate_python)
             lines.append(f"values = {validate}(raw, from_attributes=True)")
-        if self.body:
+        if self.body == "json":
             lines.append("parsed = from_json(body)")
         if self.head:
-            lines.append(f"request = support.request(this, raw, head, body, {self.body})")
+            lines.append(f"request = support.request(this, raw, head, body, {self.body == 'json'})")
+        if self.body == "form":
+            lines.append("form = support.read_form(request)")
         if self.responds:
             lines.append("response = support.new_response()")
         if self.background:

@@ -56,10 +56,21 @@ class Support:
         """What the next call of the ASGI lane takes up."""
         self.inbox: Inbox | None = None
         """The `receive` of the request under way, if its code sees the request."""
+        self.form: Any = None
+        """The form of the request under way."""
         self.leaving: asyncio.Task[None] | None = None
         """Dependencies of the request under way that end behind its answer."""
         self.receive: Any = None
         """The ASGI lane's, once the request is there."""
+
+    def begin(self) -> None:
+        """A request begins: nothing is left of the one before."""
+        self.pending = self.inbox = self.receive = self.leaving = self.form = None
+
+    def end(self) -> None:
+        """A request is answered."""
+        if self.form is not None:
+            drive(self.form.close())
 
     # --- arguments ---
 
@@ -92,6 +103,20 @@ class Support:
         """Values of body parameters that take more than one look."""
         values: dict[str, Any]
         values, errors = drive(request_body_to_args(fields, parsed, True))
+        if errors:
+            raise Replay
+        return values
+
+    def read_form(self, request: Request) -> Any:
+        """The request's form. It is closed with the request."""
+        self.form = drive(_form(request))
+        return self.form
+
+    @staticmethod
+    def form_values(fields: list[Any], form: Any, embedded: bool) -> dict[str, Any]:
+        """Values out of a form."""
+        values: dict[str, Any]
+        values, errors = drive(request_body_to_args(fields, form, embedded))
         if errors:
             raise Replay
         return values
@@ -264,6 +289,10 @@ class Inbox:
         self._receive = receive
         if self._linked is not None and not self._linked.done():
             self._linked.set_result(None)
+
+
+async def _form(request: Request) -> Any:
+    return await request.form()
 
 
 def _context(route: Any) -> Any:

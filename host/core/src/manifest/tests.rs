@@ -27,7 +27,7 @@ fn manifest() -> Manifest {
                 path: vec!["item_id".into()],
                 query: vec![Wanted { name: "q".into(), list: false }],
                 headers: vec![Wanted { name: "x-many".into(), list: true }],
-                body: false,
+                body: Some(BodyKind::Json),
                 head: false,
             }),
             reason: None,
