@@ -2,7 +2,8 @@
 //!
 //! An image is native code: it is loaded only from here, where only this program writes (a folder of mode 0700),
 //! under a name made of the component's digest and of the engine's own compatibility hash. A file that does not
-//! load is compiled anew.
+//! load is compiled anew. The least recently used go when there are too many: who serves from one has it mapped, and
+//! keeps it.
 
 use std::{
     fs,
@@ -10,6 +11,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use sha2::{Digest, Sha256};
@@ -19,6 +21,9 @@ use crate::{engine::Engine, error::LoadError};
 
 const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 const MAGIC: &[u8] = b"\0asm";
+
+/// How many images stay, some 60 MB each.
+const KEPT: usize = 20;
 
 /// A folder of compiled images.
 #[derive(Clone, Debug)]
@@ -86,6 +91,19 @@ impl ImageCache {
         let mut aside = tempfile::NamedTempFile::new_in(&self.folder)?;
         aside.write_all(image)?;
         aside.persist(path)?;
+        self.prune()
+    }
+
+    /// Removes all but the images used last.
+    fn prune(&self) -> io::Result<()> {
+        let images = fs::read_dir(&self.folder)?.filter_map(Result::ok);
+        let images = images.filter(|entry| entry.path().extension().is_some_and(|kind| kind == "cwasm"));
+        let used = |entry: &fs::DirEntry| entry.metadata().and_then(|image| image.modified()).ok();
+        let mut images: Vec<_> = images.map(|entry| (used(&entry), entry.path())).collect();
+        images.sort();
+        for (_, old) in images.iter().rev().skip(KEPT) {
+            let _ = fs::remove_file(old); // another process may have been quicker
+        }
         Ok(())
     }
 }
@@ -101,9 +119,8 @@ fn check_kind(component: &[u8]) -> Result<(), LoadError> {
 }
 
 fn load_image(engine: &Engine, path: &Path) -> Option<Component> {
-    if !path.exists() {
-        return None;
-    }
+    let file = fs::File::options().append(true).open(path).ok()?;
+    let _ = file.set_modified(SystemTime::now()); // it was used
     // SAFETY: the file is in this host's own cache folder, which only this user can write, and its name binds it
     // to the component and to this engine's configuration.
     #[allow(unsafe_code, reason = "loading native code has no safe form")]
@@ -119,4 +136,29 @@ fn load_image(engine: &Engine, path: &Path) -> Option<Component> {
 pub(crate) fn first_line(error: &wasmtime::Error) -> String {
     let text = format!("{}", error.root_cause());
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_least_recently_used_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = ImageCache::open(folder.path()).unwrap();
+        let image = |number: usize| folder.path().join(format!("{number}.cwasm"));
+        for number in 0..KEPT + 3 {
+            let age = Duration::from_secs(3600 - number as u64);
+            fs::File::create(image(number)).unwrap().set_modified(SystemTime::now() - age).unwrap();
+        }
+        let engine = Engine::new().unwrap();
+        assert!(load_image(&engine, &image(1)).is_none(), "an empty file is no image");
+        cache.store(&image(100), b"image").unwrap();
+        let left: Vec<_> = (0..KEPT + 3).filter(|number| image(*number).exists()).collect();
+        // 1 was used just now; with the new one, there is room for the youngest.
+        assert_eq!(left, [1].into_iter().chain(5..KEPT + 3).collect::<Vec<_>>());
+        assert!(image(100).exists());
+    }
 }
