@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fasterapi_host::{LaneChoice, ServerConfig};
 use fasterapi_tests::{
     Guest, Host, eventually,
     http::{Protocol, get, post},
@@ -9,6 +10,7 @@ use fasterapi_tests::{
 };
 
 const PROTOCOLS: [Protocol; 2] = [Protocol::H1, Protocol::H2];
+const LANES: [LaneChoice; 2] = [LaneChoice::Auto, LaneChoice::Asgi];
 
 fn is_problem(answer: &fasterapi_tests::http::Answer, status: u16) {
     assert_eq!(answer.status, status, "{}", answer.text());
@@ -47,9 +49,9 @@ async fn an_exception_costs_no_instance() {
 
 #[tokio::test]
 async fn a_trap_is_a_500_and_the_next_request_works() {
-    let host = Host::start(Guest::CONFORMANCE, |_| {}).await;
-    for how in ["json", "abort", "exit"] {
-        for protocol in PROTOCOLS {
+    for lane in LANES {
+        let host = Host::start(Guest::CONFORMANCE, |config| config.lane = lane).await;
+        for (how, protocol) in ["json", "abort", "exit"].into_iter().zip(PROTOCOLS.into_iter().cycle()) {
             let target = |how: &str| get(&format!("/faults/trap?how={how}"));
             host.client().send_by(protocol, target("")).await.expect(200);
             let answer = host.client().send_by(protocol, target(how)).await;
@@ -73,28 +75,37 @@ async fn what_python_can_survive_costs_no_instance() {
 
 #[tokio::test]
 async fn a_loop_without_end_is_stopped_and_others_are_served_meanwhile() {
-    let host = Host::start(Guest::CONFORMANCE, |config| config.instance.cpu = Duration::from_secs(3)).await;
-    let spinning = host.client().begin(Protocol::H1, get("/faults/spin"), false).await;
-    let mut served = 0;
-    while !spinning.is_answered() {
-        host.client().send(get("/responses/text")).await.expect(200);
-        served += 1;
+    for lane in LANES {
+        let budget = |config: &mut ServerConfig| {
+            config.lane = lane;
+            config.instance.cpu = Duration::from_secs(3);
+        };
+        let host = Host::start(Guest::CONFORMANCE, budget).await;
+        let spinning = host.client().begin(Protocol::H1, get("/faults/spin"), false).await;
+        let mut served = 0;
+        while !spinning.is_answered() {
+            host.client().send(get("/responses/text")).await.expect(200);
+            served += 1;
+        }
+        assert!(served > 3, "{served} requests were served while one computed for 3 s");
+        is_problem(&spinning.answer().await, 504);
+        eventually!(logs::have("used its CPU budget of 3s"));
+        host.client().send(get("/faults/spin?how=not")).await.expect(200);
     }
-    assert!(served > 3, "{served} requests were served while one computed for 3 s");
-    is_problem(&spinning.answer().await, 504);
-    eventually!(logs::have("used its CPU budget of 3s"));
-    host.client().send(get("/faults/spin?how=not")).await.expect(200);
 }
 
 #[tokio::test]
 async fn a_handler_that_takes_too_long_is_a_504() {
-    let host =
-        Host::start(Guest::CONFORMANCE, |config| config.instance.request = Duration::from_secs(1)).await;
-    for protocol in PROTOCOLS {
+    for (lane, protocol) in LANES.into_iter().zip(PROTOCOLS) {
+        let hurried = |config: &mut ServerConfig| {
+            config.lane = lane;
+            config.instance.request = Duration::from_secs(1);
+        };
+        let host = Host::start(Guest::CONFORMANCE, hurried).await;
         is_problem(&host.client().send_by(protocol, get("/faults/sleep?seconds=3600")).await, 504);
+        eventually!(logs::have("took longer than 1s to respond"));
+        host.client().send(get("/faults/sleep?seconds=0")).await.expect(200);
     }
-    eventually!(logs::have("took longer than 1s to respond"));
-    host.client().send(get("/faults/sleep?seconds=0")).await.expect(200);
 }
 
 /// Waiting costs no CPU budget.
