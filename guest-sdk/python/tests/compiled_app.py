@@ -183,7 +183,7 @@ def make(*layers: Any) -> FastAPI:
     app = FastAPI(middleware=layers)
     router = APIRouter(prefix="/sub", dependencies=[Depends(first)])
 
-    @app.get("/")
+    @app.get("/", response_model=None)
     def root() -> Any:
         log.append("root")
         return {"message": "hello", "loop": _has_loop(), "seen": seen.get()}
@@ -192,7 +192,7 @@ def make(*layers: Any) -> FastAPI:
     async def root_async() -> Any:
         return {"message": "hello", "loop": _has_loop()}
 
-    @app.get("/context")
+    @app.get("/context", response_model=None)
     async def context(q: Annotated[str, Depends(quick)], f: Annotated[str, Depends(first)]) -> Any:
         return {"seen": seen.get(), "q": q, "f": f}
 
@@ -200,12 +200,12 @@ def make(*layers: Any) -> FastAPI:
     def context_sync(f: Annotated[str, Depends(first)]) -> Any:
         return {"seen": seen.get(), "f": f}
 
-    @app.get("/items/{item_id}")
+    @app.get("/items/{item_id}", response_model=None)
     async def item(item_id: int, q: str | None = None, many: Annotated[list[int] | None, Query()] = None, flag: bool = False) -> Any:
         log.append("item")
         return {"item_id": item_id, "q": q, "many": many, "flag": flag}
 
-    @app.get("/types/{color}")
+    @app.get("/types/{color}", response_model=None)
     def types(
         color: Color,
         when: datetime.date,
@@ -255,6 +255,10 @@ def make(*layers: Any) -> FastAPI:
     def anything(payload: Annotated[Any, Body()]) -> Any:
         return payload
 
+    @app.post("/echo", response_model=None)
+    def echo(payload: Annotated[Any, Body()]) -> Any:
+        return payload
+
     @app.post("/optional")
     def optional(payload: dict[str, float] | None = None) -> Any:
         return payload
@@ -279,7 +283,7 @@ def make(*layers: Any) -> FastAPI:
     def invalid_response(token: Annotated[Any, Depends(generator)]) -> Any:
         return {"id": "no"}
 
-    @app.get("/plain/{kind}")
+    @app.get("/plain/{kind}", response_model=None)
     def plain(kind: str) -> Any:
         return {
             "float": {"a": 1e-7, "b": 1e22, "c": 0.1, "d": -0.0, "e": 100000000000000000.0},
@@ -378,7 +382,7 @@ def make(*layers: Any) -> FastAPI:
     def no_content() -> None:
         log.append("no content")
 
-    @app.get("/deps")
+    @app.get("/deps", response_model=None)
     def deps(a: Annotated[str, Depends(second)], b: Annotated[str, Depends(first)], c: Annotated[str, Depends(first, use_cache=False)]) -> Any:
         log.append("deps")
         return [a, b, c]
@@ -461,7 +465,7 @@ def make(*layers: Any) -> FastAPI:
             return PlainTextResponse("ok")
         return {"kind": kind, "body": (await request.body()).decode()}
 
-    @app.get("/leaves")
+    @app.get("/leaves", response_model=None)
     async def leaves() -> Any:
         tasks.append(asyncio.get_running_loop().create_task(background_work("left behind")))
         return {"left": True}

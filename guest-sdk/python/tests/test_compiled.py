@@ -51,6 +51,7 @@ class Both:
         self.lane.started(host.scheduler.loop, {})
         self.number = 0
         self.replayed = 0
+        self.direct = 0
 
     def plan(self, method: str, path: str) -> Plan | None:
         """What the host's router does."""
@@ -97,6 +98,7 @@ class Both:
         if text == REPLAY:
             self.replayed += 1
             return None
+        self.direct += 1
         response = unpack(text, plan.status)
         return response.status_code, [(name.decode(), value.decode("latin-1")) for name, value in response.raw_headers], bytes(response.body)
 
@@ -152,8 +154,8 @@ DIRECT: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
     ("POST", "/embedded", JSON, b'{"item": {"id": 1, "name": "n"}}'),
     ("POST", "/any", JSON, b"[1, 2.5, null, true, {}, 1e-7, -0, -0.0, 1E5, 123456789012345678901234567890]"),
     ("POST", "/any", JSON, b' "text" '),
+    ("POST", "/echo", JSON, b'[1e-7, 1e-5, 0.0001, 1e15, 1e16, 1e22, 5e-324, -1e-7, "\\u2028", {"_sa_x": 1}]'),
     ("POST", "/any", JSON, b"[NaN, Infinity]"),
-    ("GET", "/plain/nan", [], b""),
     ("POST", "/optional", JSON, b'{"a": 1}'),
     ("POST", "/optional", JSON, b"null"),
     ("GET", "/list", [], b""),
@@ -226,6 +228,7 @@ GIVEN_BACK: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
     ("POST", "/strict", JSON, b'"2026-01-02"'),
     ("GET", "/invalid-response", [], b""),
     ("GET", "/plain/surrogate", [], b""),
+    ("GET", "/plain/nan", [], b""),
     ("GET", "/plain/absent", [], b""),
     ("GET", "/headers", [("x-number", "x")], b""),
     ("GET", "/cookies", [], b""),
