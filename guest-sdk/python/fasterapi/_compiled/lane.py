@@ -149,7 +149,11 @@ class Lane:
         if call is not None:
             call.adopts = self._began
         if outcome.waiting is not None:
-            outcome = await self._awaited(outcome)
+            awaited = await self._awaited(outcome)
+            if awaited is None:
+                await self.app.router(scope, receive, send)
+                return
+            outcome = awaited
         scope.update(self.support.routed(outcome.plan, outcome.raw) if outcome.raw else {}, router=self.app.router)
         await wrap_app_handling_exceptions(_Answer(outcome, self.support.form), Request(scope, receive, send))(scope, receive, send)
 
@@ -157,10 +161,14 @@ class Lane:
         """Whether a task that no call of the scheduler's made is one of a plan's."""
         return task not in self._before
 
-    async def _awaited(self, outcome: Outcome) -> Outcome:
+    async def _awaited(self, outcome: Outcome) -> Outcome | None:
+        """What became of a plan that waited. None: nothing of the user's ran (its task had not even begun; no task begins at once before
+        Python 3.12)."""
         text = await outcome.waiting
         pending, self.support.pending = self.support.pending, None
-        return pending or Outcome(outcome.plan, {}, response=unpack(text, outcome.plan.status))
+        if pending is None and text != REPLAY:
+            return Outcome(outcome.plan, {}, response=unpack(text, outcome.plan.status))
+        return pending
 
 
 class _Answer:
