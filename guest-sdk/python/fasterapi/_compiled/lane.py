@@ -17,9 +17,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .._wasm.calls import current_call, uncalled
 from . import reasons, source
+from .generators import NOT_AWAITED, push
 from .layers import Layers
 from .plan import REPLAY, Outcome, Plan, unpack
-from .support import _NOT_AWAITED, EAGER, Support, push
+from .support import EAGER, Support
 
 logger = logging.getLogger("fasterapi.error")
 
@@ -191,4 +192,4 @@ class _Answer:
             await response(scope, receive, send)
             answered = True
         if not answered:
-            raise FastAPIError(_NOT_AWAITED)
+            raise FastAPIError(NOT_AWAITED)

@@ -12,8 +12,9 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .._asgi import scope as scopes
+from .drive import drive
 from .plan import REPLAY, Outcome, Plan, Replay, packed, unpack
-from .support import Support, drive
+from .support import Support
 
 
 class Layers:

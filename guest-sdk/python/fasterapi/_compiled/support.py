@@ -5,10 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from contextvars import copy_context
-from functools import partial
 from inspect import isasyncgen
 from typing import Any
 
@@ -17,7 +13,6 @@ from fastapi import BackgroundTasks
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.utils import request_body_to_args, request_params_to_args
 from fastapi.encoders import jsonable_encoder
-from fastapi.exceptions import FastAPIError
 from fastapi.routing import _extract_endpoint_context, serialize_response
 from fastapi.security import SecurityScopes
 from fastapi.utils import is_body_allowed_for_status_code
@@ -27,19 +22,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from .._asgi import scope as scopes
-from .._wasm.loop import outside_loop
+from .drive import drive
+from .generators import end, enter, enter_async, leave_async, thread, unwind
+from .inbox import Inbox
 from .plan import REPLAY, Outcome, Plan, Replay, pack
 
 logger = logging.getLogger("fasterapi.error")
 
 EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
-
-_NOT_AWAITED = (
-    "Response not awaited. There's a high chance that the application code is raising an exception and a dependency with yield has a block with a bare "
-    "except, or a block with except Exception, and is not raising the exception again. Read more about it in the docs: "
-    "https://fastapi.tiangolo.com/tutorial/dependencies/dependencies-with-yield/#dependencies-with-yield-and-except"
-)
-
 
 class Support:
     """The help for the plans of one application."""
@@ -134,42 +124,22 @@ class Support:
 
     # --- calls ---
 
-    @staticmethod
-    def thread(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Calls a function as a worker thread would."""
-        return copy_context().run(outside_loop, partial(function, *args, **kwargs))
+    thread = staticmethod(thread)
 
-    @staticmethod
-    def enter(generators: list[Any], runner: Callable[..., Any], generator: Any) -> Any:
-        """The value that a generator dependency yields."""
-        try:
-            value = runner(next, generator)
-        except StopIteration:
-            raise RuntimeError("generator didn't yield") from None
-        generators.append(generator)
-        return value
-
-    @staticmethod
-    async def enter_async(generators: list[Any], generator: Any) -> Any:
-        """The value that an async generator dependency yields."""
-        try:
-            value = await anext(generator)
-        except StopAsyncIteration:
-            raise RuntimeError("generator didn't yield") from None
-        generators.append(generator)
-        return value
+    enter = staticmethod(enter)
+    enter_async = staticmethod(enter_async)
 
     def leave(self, generators: list[Any]) -> None:
         """Ends the dependencies of a request that was answered. It is too late for what they raise: it is logged, as by any server."""
         if any(isasyncgen(generator) for generator in generators):
             # A task, for the answer does not wait for it: one that is not done at once goes on behind the answer.
-            self.leaving = asyncio.Task(_leave_async(list(generators)), loop=asyncio.get_running_loop(), **EAGER)
+            self.leaving = asyncio.Task(leave_async(list(generators)), loop=asyncio.get_running_loop(), **EAGER)
             return
         try:
             while generators:
                 generator = generators.pop()
                 try:
-                    self.thread(_end, generator)
+                    thread(end, generator)
                 except Exception as error:
                     unwind(generators, error)
         except BaseException as error:
@@ -265,32 +235,6 @@ class Support:
         return text
 
 
-class Inbox:
-    """A request's `receive`: the body that is there, then what the server says."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body: bytes | None = body
-        self._linked: asyncio.Future[Any] | None = None
-        self._receive: Any = None
-
-    async def __call__(self) -> Any:
-        """ASGI's `receive`."""
-        if self._body is not None:
-            body, self._body = self._body, None
-            return {"type": "http.request", "body": body, "more_body": False}
-        if self._receive is None:
-            self._linked = self._linked or asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._linked)
-        message = await self._receive()
-        return message if message["type"] != "http.request" else await self._receive()
-
-    def link(self, receive: Any) -> None:
-        """The ASGI lane has the request now."""
-        self._receive = receive
-        if self._linked is not None and not self._linked.done():
-            self._linked.set_result(None)
-
-
 async def _form(request: Request) -> Any:
     return await request.form()
 
@@ -301,66 +245,3 @@ def _context(route: Any) -> Any:
         method = next(iter(sorted(route.methods)), "")
         context = {**context, "path": f"{method} {route.dependant.path}"}
     return context
-
-
-def drive(coroutine: Any) -> Any:
-    """The result of a coroutine that never waits."""
-    try:
-        coroutine.send(None)
-    except StopIteration as returned:
-        return returned.value
-    raise RuntimeError("a coroutine waited where FastAPI's own never does")
-
-
-def _end(generator: Any) -> None:
-    try:
-        next(generator)
-    except StopIteration:
-        return
-    try:
-        raise RuntimeError("generator didn't stop")
-    finally:
-        generator.close()
-
-
-async def _leave_async(generators: list[Any]) -> None:
-    try:
-        async with AsyncExitStack() as stack:
-            push(stack, generators)
-    except BaseException as error:
-        logger.error("Exception in ASGI application\n", exc_info=error)
-
-
-def push(stack: AsyncExitStack, generators: Iterable[Any]) -> None:
-    """Has `stack` end generators that have yielded."""
-    for generator in generators:
-        if isasyncgen(generator):
-            stack.push_async_exit(asynccontextmanager(_itself(generator))())
-        else:
-            stack.push(exit_of(generator))
-
-
-def _itself(generator: Any) -> Callable[[], Any]:
-    return lambda: generator
-
-
-def unwind(generators: Iterable[Any], error: BaseException) -> None:
-    """Ends dependencies in reverse order while `error` is on its way, as FastAPI's stack does. Raises what comes out."""
-    with ExitStack() as stack:
-        for generator in generators:
-            stack.push(exit_of(generator))
-        raise error
-    raise FastAPIError(_NOT_AWAITED)
-
-
-def exit_of(generator: Any) -> Callable[..., Any]:
-    """The `__exit__` of a generator that has yielded. Like FastAPI's, it is for exceptions only, not for `SystemExit` and its like."""
-    manager = contextmanager(_itself(generator))()
-
-    def leave(kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool | None:
-        if error is not None and not isinstance(error, Exception):
-            return False
-        outcome: bool | None = Support.thread(manager.__exit__, kind, error, trace)
-        return outcome
-
-    return leave
