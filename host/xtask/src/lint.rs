@@ -22,6 +22,8 @@ pub(crate) fn run() -> Result<()> {
 /// Licences, bans and sources. Advisories need a database from outside and are left to who has a network.
 fn deny() -> Result<()> {
     let program = cargo_deny()?;
+    // It looks at the dependencies for every platform; a build fetches those for this one.
+    shell::run(&mut shell::cargo(["fetch", "--locked"]))?;
     let mut command = shell::cargo(["deny"]);
     let folders = std::env::join_paths(path_with(&program))?;
     command.env("PATH", folders).args([
