@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -432,9 +434,42 @@ def test_reasons_of_apps(change: Any, reason: str) -> None:
     assert reasons.of_app(app) == reason
 
 
+@pytest.mark.parametrize("how", ["nothing", "included", "on_startup", "lifespan", "included lifespan", "middleware", "telemetry"])
+def test_start_up_is_run_where_it_does_something(host: FakeHost, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        ran.append("lifespan")
+        yield
+
+    app = fastapi.FastAPI(lifespan=lifespan if how == "lifespan" else None)
+    if how == "on_startup":
+        app.router.on_startup.append(lambda: ran.append("on_startup"))
+    if how.startswith("included"):
+        app.include_router(fastapi.APIRouter(lifespan=lifespan if "lifespan" in how else None))
+    if how == "middleware":
+        app.add_middleware(Nothing)
+    if how == "telemetry":
+        monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "false")
+    lane = Lane(app, [])
+    assert lane.needs_start_up() is (how not in ("nothing", "included"))
+    fast = FastHttp(host.scheduler, app, lane if how != "middleware" else None)
+    started = host.call(fast.startup())
+    host.run()
+    assert started.exited
+    assert bool(ran) is (how in ("on_startup", "lifespan", "included lifespan"))
+    stopped = host.call(fast.shutdown())
+    host.run()
+    assert stopped.exited
+
+
 class Nothing:
     def __init__(self, app: Any) -> None:
         self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
 
 
 @pytest.fixture(autouse=True)

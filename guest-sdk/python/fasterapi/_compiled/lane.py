@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .._wasm.calls import current_call, uncalled
-from . import reasons, source
+from . import lifespan, reasons, source
 from .generators import NOT_AWAITED, push
 from .layers import Layers
 from .plan import REPLAY, Outcome, Plan, unpack
@@ -58,6 +58,10 @@ class Lane:
                 self.numbers[place] = len(self.plans) - 1
         if reason is not None:
             self.reasons[place] = reason
+
+    def needs_start_up(self) -> bool:
+        """Whether the app's own start-up does anything."""
+        return lifespan.is_needed(self.app)
 
     def started(self, loop: Any, state: dict[str, Any]) -> None:
         """Opens the lane after start-up. Looks at the app once more: hooks may have changed it."""

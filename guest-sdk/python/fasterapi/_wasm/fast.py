@@ -67,10 +67,11 @@ class FastHttp:
 
     async def startup(self) -> None:
         """Runs the application's start-up."""
-        try:
-            await self.lifespan.startup()
-        except LifespanError as error:
-            raise Err(str(error)) from None
+        if self._lane is None or self._lane.needs_start_up():
+            try:
+                await self.lifespan.startup()
+            except LifespanError as error:
+                raise Err(str(error)) from None
         if self._lane is not None:
             self._lane.started(self._scheduler.loop, self.lifespan.state)
 
