@@ -15,12 +15,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .._wasm.calls import current_call, uncalled
+from .._wasm.calls import EAGER, current_call, uncalled
 from . import lifespan, reasons, source
 from .generators import NOT_AWAITED, push
 from .layers import Layers
 from .plan import REPLAY, Outcome, Plan, unpack
-from .support import EAGER, Support
+from .support import Support
 
 logger = logging.getLogger("fasterapi.error")
 

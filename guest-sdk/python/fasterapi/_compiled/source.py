@@ -195,7 +195,7 @@ class _Writer:
             self.body = "form"
             self.head = True
             found = f"a{len(self.checks)}"
-            self.checks.append(f"{found} = support.form_values({self._name('fields', fields)}, form, {embedded})")
+            self.checks.append(f"{found} = support.body_values({self._name('fields', fields)}, form, {embedded})")
             arguments.update({field.name: f"{found}[{field.name!r}]" for field in fields})
             return
         self.body = "json"
@@ -207,7 +207,7 @@ class _Writer:
                 continue
             aliases = _get_param_aliases(field)
             if len(aliases) > 1 or field.field_info.validate_default:
-                found = f"support.embedded({self._name('fields', fields)}, parsed)"
+                found = f"support.body_values({self._name('fields', fields)}, parsed, True)"
                 self.checks.append(f"{variable} = {found}[{field.name!r}]")
                 continue
             name = repr(aliases[0][0])

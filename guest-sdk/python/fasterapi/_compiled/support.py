@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from inspect import isasyncgen
 from typing import Any
 
@@ -22,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from .._asgi import scope as scopes
+from .._wasm.calls import EAGER
 from .drive import drive
 from .generators import end, enter, enter_async, leave_async, thread, unwind
 from .inbox import Inbox
@@ -29,7 +29,6 @@ from .plan import REPLAY, Outcome, Plan, Replay, pack
 
 logger = logging.getLogger("fasterapi.error")
 
-EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 class Support:
     """The help for the plans of one application."""
@@ -89,24 +88,16 @@ class Support:
             raise Replay
         return values
 
-    def embedded(self, fields: list[Any], parsed: Any) -> dict[str, Any]:
-        """Values of body parameters that take more than one look."""
-        values: dict[str, Any]
-        values, errors = drive(request_body_to_args(fields, parsed, True))
-        if errors:
-            raise Replay
-        return values
-
     def read_form(self, request: Request) -> Any:
         """The request's form. It is closed with the request."""
         self.form = drive(_form(request))
         return self.form
 
     @staticmethod
-    def form_values(fields: list[Any], form: Any, embedded: bool) -> dict[str, Any]:
-        """Values out of a form."""
+    def body_values(fields: list[Any], body: Any, embedded: bool) -> dict[str, Any]:
+        """Values out of a form, or of a body whose parameters take more than one look."""
         values: dict[str, Any]
-        values, errors = drive(request_body_to_args(fields, form, embedded))
+        values, errors = drive(request_body_to_args(fields, body, embedded))
         if errors:
             raise Replay
         return values

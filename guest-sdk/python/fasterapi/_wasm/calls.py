@@ -27,7 +27,8 @@ from .loop import Loop
 _EXIT, _YIELD, _WAIT = 0, 1, 2
 _SUBTASK = 1
 _RETURNED = 2
-_EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+"""Has a task run at once until it waits for something."""
 
 LINGER = 10.0
 """Seconds that asyncio tasks left behind by a request may keep its call alive."""
@@ -158,7 +159,7 @@ class Scheduler:
         context.run(current_call.set, call)
         self.awake = call
         coroutine = work(call.resolve) if callable(work) else _answer(work, call.resolve)
-        call.task = asyncio.Task(coroutine, loop=self.loop, context=context, **_EAGER)
+        call.task = asyncio.Task(coroutine, loop=self.loop, context=context, **EAGER)
         if call.task.done() and call.adopts is None and not call.joined and not self._has_work():
             call.leftovers = set()
         return self._drive(call)
