@@ -25,20 +25,21 @@ pub fn run(suite: &mut Suite) -> Result<()> {
         EmbeddedConfig { data_dir: apps::cache_folder()?.join("postgres"), extra_bin_dirs: Vec::new() };
     let server = EmbeddedServer::start(&config)?;
     let (tenant, alias) = (TenantId::default(), DatabaseAlias::default());
-    let databases = suite.runtime.block_on(async {
+    let (databases, database) = suite.runtime.block_on(async {
         server.create_database(DATABASE).await?;
         let databases =
             Databases::builder().grant(tenant.clone(), alias.clone(), server.database(DATABASE)).build();
+        let database = databases.database(&tenant, &alias)?;
         for sql in SCHEMA {
-            databases.query(&tenant, &alias, sql, &tuple(&[])).await?;
+            database.query(sql, &tuple(&[])).await?;
         }
-        let row = databases.query(&tenant, &alias, SELECT, &tuple(&[42])).await?;
+        let row = database.query(SELECT, &tuple(&[42])).await?;
         ensure!(row.windows(7).any(|text| text == b"item 42"), "not the row asked for");
-        anyhow::Ok(databases)
+        anyhow::Ok((databases, database))
     })?;
     let parameters = tuple(&[42]);
     suite.time(NAME, |bencher, runtime| {
-        bencher.iter(|| runtime.block_on(databases.query(&tenant, &alias, SELECT, &parameters)).is_ok());
+        bencher.iter(|| runtime.block_on(database.query(SELECT, &parameters)).is_ok());
     });
     suite.runtime.block_on(databases.close());
     server.stop();

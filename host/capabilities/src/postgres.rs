@@ -15,7 +15,9 @@ use fasterapi_bindings::postgres::{
     types::{self, Error, ErrorKind},
 };
 use fasterapi_core::{DatabaseAlias, TenantId, latin1_bytes};
-use fasterapi_postgres::{Databases, Isolation, PgError, PgErrorKind, Transaction, TransactionOptions};
+use fasterapi_postgres::{
+    Database, Databases, Isolation, PgError, PgErrorKind, Transaction, TransactionOptions,
+};
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 /// How many transactions one instance may hold open.
@@ -90,14 +92,11 @@ impl client::Host for PostgresCtxView<'_> {
     }
 
     async fn query(&mut self, database: String, statement: String, parameters: String) -> Answer<Vec<u8>> {
-        let grants = &self.ctx.grants;
-        let parameters = bytes_of(parameters);
-        let (alias, parameters) = match alias(&database).and_then(|alias| Ok((alias, parameters?))) {
-            Ok(parts) => parts,
-            Err(error) => return Ok(Err(error)),
+        let (database, parameters) = match (self.database(&database), bytes_of(parameters)) {
+            (Ok(database), Ok(parameters)) => (database, parameters),
+            (Err(error), _) | (_, Err(error)) => return Ok(Err(error)),
         };
-        let block = grants.databases.query(&grants.tenant, &alias, &statement, &parameters).await;
-        Ok(block.map_err(refusal))
+        Ok(database.query(&statement, &parameters).await.map_err(refusal))
     }
 
     async fn begin(
@@ -109,13 +108,11 @@ impl client::Host for PostgresCtxView<'_> {
             let message = format!("more than {MAX_TRANSACTIONS} transactions are open in this instance");
             return Ok(Err(own_error(ErrorKind::Usage, message)));
         }
-        let alias = match alias(&database) {
-            Ok(alias) => alias,
+        let database = match self.database(&database) {
+            Ok(database) => database,
             Err(error) => return Ok(Err(error)),
         };
-        let grants = &self.ctx.grants;
-        let begun = grants.databases.begin(&grants.tenant, &alias, transaction_options(&options)).await;
-        Ok(match begun {
+        Ok(match database.begin(transaction_options(&options)).await {
             Ok(transaction) => {
                 let handle = self.table.push(transaction)?;
                 self.ctx.open += 1;
@@ -127,6 +124,12 @@ impl client::Host for PostgresCtxView<'_> {
 }
 
 impl PostgresCtxView<'_> {
+    fn database(&self, alias: &str) -> Result<Database, Error> {
+        let alias = DatabaseAlias::new(alias).map_err(|e| own_error(ErrorKind::Denied, e.to_string()))?;
+        let grants = &self.ctx.grants;
+        grants.databases.database(&grants.tenant, &alias).map_err(refusal)
+    }
+
     fn transaction(&self, handle: &Resource<Handle>) -> wasmtime::Result<&Transaction> {
         Ok(self.table.get(&Resource::new_borrow(handle.rep()))?)
     }
@@ -172,10 +175,6 @@ impl client::HostTransaction for PostgresCtxView<'_> {
         self.ctx.open = self.ctx.open.saturating_sub(1);
         Ok(())
     }
-}
-
-fn alias(name: &str) -> Result<DatabaseAlias, Error> {
-    DatabaseAlias::new(name).map_err(|error| own_error(ErrorKind::Denied, error.to_string()))
 }
 
 /// The bytes of a packed block, which comes as latin-1.

@@ -10,10 +10,7 @@ use percent_encoding::percent_decode_str;
 use tokio::time::{interval, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{
-    DatabaseConfig, PgError, Transaction, TransactionOptions, config::is_postgres_url, pool::Pool,
-    transaction::CallLimits,
-};
+use crate::{Database, DatabaseConfig, PgError, config::is_postgres_url, pool::Pool};
 
 /// How often idle sessions are looked at.
 const TRIM_EVERY: Duration = Duration::from_secs(15);
@@ -97,58 +94,12 @@ impl Databases {
         })
     }
 
-    /// Runs one statement on its own (autocommit) and returns its packed result. `params` and the result are blocks
-    /// as the README of `fasterapi:postgres` describes. Dropping the future cancels the statement on the server.
+    /// The database that `tenant` was granted as `alias`. Makes no connection.
     ///
     /// # Errors
-    /// Any kind. A session that turns out dead before anything was sent is replaced once, unseen.
-    pub async fn query(
-        &self,
-        tenant: &TenantId,
-        alias: &DatabaseAlias,
-        sql: &str,
-        params: &[u8],
-    ) -> Result<Vec<u8>, PgError> {
-        let pool = self.pool(tenant, alias)?;
-        let limits = CallLimits::of(pool.config().limits());
-        let params = limits.read(sql, params)?;
-        let mut replaced = false;
-        loop {
-            let mut lease = pool.lease().await?;
-            let written = lease.written();
-            let result = limits.bound(lease.query(sql, &params)).await;
-            if replaced || !lease.died_unsent(written, &result) {
-                return result;
-            }
-            replaced = true;
-            pool.replace(lease);
-        }
-    }
-
-    /// Takes a lease on a session and begins a transaction on it. Dropping the future gives the session back.
-    ///
-    /// # Errors
-    /// `denied`, `timeout`, `connection`, and what the server says.
-    pub async fn begin(
-        &self,
-        tenant: &TenantId,
-        alias: &DatabaseAlias,
-        options: TransactionOptions,
-    ) -> Result<Transaction, PgError> {
-        let pool = self.pool(tenant, alias)?;
-        let limits = CallLimits::of(pool.config().limits());
-        let sql = options.begin();
-        let mut replaced = false;
-        loop {
-            let mut lease = pool.lease().await?;
-            let written = lease.written();
-            let result = limits.bound(lease.command(&sql)).await;
-            if replaced || !lease.died_unsent(written, &result) {
-                return result.map(|()| Transaction::new(lease, limits));
-            }
-            replaced = true;
-            pool.replace(lease);
-        }
+    /// `denied` when there is no such grant.
+    pub fn database(&self, tenant: &TenantId, alias: &DatabaseAlias) -> Result<Database, PgError> {
+        self.pool(tenant, alias).map(|pool| Database::new(pool.clone()))
     }
 
     /// Asks the database's server for an answer, for the start of the host.
@@ -156,12 +107,7 @@ impl Databases {
     /// # Errors
     /// Made for the operator: the message of a failed connect names the address and the reason, never a credential.
     pub async fn check(&self, tenant: &TenantId, alias: &DatabaseAlias) -> Result<(), PgError> {
-        let pool = self.pool(tenant, alias)?;
-        let limits = CallLimits::of(pool.config().limits());
-        let answer = match pool.lease().await {
-            Ok(mut lease) => limits.bound(lease.command("")).await,
-            Err(error) => Err(error),
-        };
+        let answer = self.database(tenant, alias)?.check().await;
         answer.map_err(|error| error.for_operator(alias.as_str()))
     }
 

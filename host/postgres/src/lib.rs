@@ -1,10 +1,12 @@
 //! Postgres for guests, owned by the host: pools, sessions, statements, the packed blocks, and the embedded server.
 //!
-//! [`Databases`] is the door: it holds the grants, one pool per tenant and alias, and runs statements whose
-//! parameters and results are packed blocks (see the README of `fasterapi:postgres`). [`embedded`] runs a private
+//! [`Databases`] is the door: it holds the grants, one pool per tenant and alias. A [`Database`] is one of them, and runs
+//! statements whose parameters and results are packed blocks (see the README of `fasterapi:postgres`). [`embedded`] runs a private
 //! server for development. Nothing here knows WebAssembly.
 
+mod call;
 mod config;
+mod database;
 mod databases;
 pub mod embedded;
 mod error;
@@ -19,6 +21,7 @@ mod statement;
 mod transaction;
 
 pub use config::{ConfigError, DatabaseConfig, PoolLimits, Reset};
+pub use database::Database;
 pub use databases::{Databases, DatabasesBuilder};
 pub use error::{PgError, PgErrorKind, ServerReport};
 pub use transaction::{Isolation, Transaction, TransactionOptions};

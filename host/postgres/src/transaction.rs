@@ -1,10 +1,10 @@
 //! A transaction: a lease with BEGIN behind it and one of COMMIT or ROLLBACK before it.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
-use tokio::{sync::Mutex, time::timeout};
+use tokio::sync::Mutex;
 
-use crate::{PgError, PoolLimits, ident::quoted, params::Params, pool::Lease, session::Status};
+use crate::{PgError, call::CallLimits, ident::quoted, pool::Lease, session::Status};
 
 /// How much a transaction sees of others (PostgreSQL documentation, section 13.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,47 +55,12 @@ pub struct Transaction {
     limits: CallLimits,
 }
 
-/// The bounds on one call.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct CallLimits {
-    pub(crate) statement_timeout: Duration,
-    pub(crate) max_parameter_bytes: usize,
-}
-
-impl CallLimits {
-    pub(crate) fn of(limits: &PoolLimits) -> Self {
-        let PoolLimits { statement_timeout, max_parameter_bytes, .. } = *limits;
-        Self { statement_timeout, max_parameter_bytes }
-    }
-
-    /// Reads the parameters of a call, once its statement is of a size.
-    pub(crate) fn read<'a>(&self, sql: &str, params: &'a [u8]) -> Result<Params<'a>, PgError> {
-        let limit = self.max_parameter_bytes;
-        if sql.len() > limit {
-            let size = sql.len();
-            return Err(PgError::usage(format!("the statement has {size} bytes, over the limit of {limit}")));
-        }
-        Params::read(params, limit)
-    }
-
-    /// `call` with its deadline. At the deadline its future is dropped, which cancels the statement.
-    pub(crate) async fn bound<T>(
-        &self,
-        call: impl Future<Output = Result<T, PgError>>,
-    ) -> Result<T, PgError> {
-        let deadline = self.statement_timeout;
-        timeout(deadline, call).await.unwrap_or_else(|_| {
-            Err(PgError::timeout(format!("the statement did not end within {deadline:?} and was cancelled")))
-        })
-    }
-}
-
 impl Transaction {
     pub(crate) fn new(lease: Lease, limits: CallLimits) -> Self {
         Self { lease: Mutex::new(Some(lease)), limits }
     }
 
-    /// Runs one statement to its end. See [`Databases::query`](crate::Databases::query) for the blocks.
+    /// Runs one statement to its end. See [`Databases::query`](crate::Database::query) for the blocks.
     ///
     /// # Errors
     /// Any kind but `denied`. After a `database` error the transaction is aborted until

@@ -28,7 +28,7 @@ async fn run(server: &EmbeddedServer, sql: &str) -> Result<(), fasterapi_postgre
     let (tenant, alias) = (TenantId::default(), DatabaseAlias::default());
     let databases =
         Databases::builder().grant(tenant.clone(), alias.clone(), server.database("postgres")).build();
-    databases.query(&tenant, &alias, sql, &pack(&[])).await.map(drop)
+    databases.database(&tenant, &alias).unwrap().query(sql, &pack(&[])).await.map(drop)
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn the_socket_is_for_this_user_alone() {
     let databases =
         Databases::builder().grant(tenant.clone(), alias.clone(), server().database("postgres")).build();
     let sql = "SELECT current_setting('listen_addresses'), current_setting('unix_socket_permissions')";
-    let block = databases.query(&tenant, &alias, sql, &pack(&[])).await.unwrap();
+    let block = databases.database(&tenant, &alias).unwrap().query(sql, &pack(&[])).await.unwrap();
     let row = &crate::support::Answer::read(&block).rows[0];
     assert_eq!((row[0].to_string(), row[1].to_string()), ("''".into(), "'0700'".into()));
 }
@@ -119,7 +119,12 @@ async fn text_is_utf8_and_case_knows_it() {
     let (tenant, alias) = (TenantId::default(), DatabaseAlias::default());
     let databases =
         Databases::builder().grant(tenant.clone(), alias.clone(), server().database("postgres")).build();
-    let block = databases.query(&tenant, &alias, "SELECT upper('größe')", &pack(&[])).await.unwrap();
+    let block = databases
+        .database(&tenant, &alias)
+        .unwrap()
+        .query("SELECT upper('größe')", &pack(&[]))
+        .await
+        .unwrap();
     assert_eq!(crate::support::Answer::read(&block).rows[0][0].to_string(), "'GRÖSSE'".replace("SS", "ß"));
 }
 

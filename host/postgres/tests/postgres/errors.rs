@@ -76,7 +76,7 @@ fn from_url(url: &str) -> DatabaseConfig {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_one_clear_line() {
     let (databases, tenant, alias) = grant(from_url("postgres://bob:hunter2@127.0.0.1:1/shop"));
-    let guest = databases.query(&tenant, &alias, "SELECT 1", &pack(&[])).await.unwrap_err();
+    let guest = databases.database(&tenant, &alias).unwrap().query("SELECT 1", &pack(&[])).await.unwrap_err();
     assert_eq!(
         (guest.kind, guest.retryable, guest.origin()),
         (PgErrorKind::Connection, true, Origin::Upstream)
@@ -94,7 +94,7 @@ async fn a_server_that_is_not_there_is_one_clear_line() {
 #[tokio::test]
 async fn a_refused_log_in_shows_the_guest_only_its_sqlstate() {
     let (databases, tenant, alias) = grant(server().database("missing"));
-    let error = databases.query(&tenant, &alias, "SELECT 1", &pack(&[])).await.unwrap_err();
+    let error = databases.database(&tenant, &alias).unwrap().query("SELECT 1", &pack(&[])).await.unwrap_err();
     assert_eq!((error.kind, error.sqlstate()), (PgErrorKind::Connection, Some("3D000")));
     assert!(!error.message.contains("missing"), "{}", error.message);
     let error = databases.check(&tenant, &alias).await.unwrap_err();
@@ -172,7 +172,7 @@ async fn grants_are_found_by_alias_and_by_url() {
     }
     let error = databases.resolve(&other, "default").unwrap_err();
     assert_eq!(error.message, "no grant for the database `default`; no database is granted");
-    let error = databases.query(&other, &alias("default"), "SELECT 1", &pack(&[])).await.unwrap_err();
+    let error = databases.database(&other, &alias("default")).unwrap_err();
     assert_eq!(error.kind, PgErrorKind::Denied);
 }
 

@@ -202,8 +202,7 @@ async fn many_parameters_pass() {
 async fn a_block_that_is_none_or_too_long_is_refused() {
     let limits = fasterapi_postgres::PoolLimits { max_parameter_bytes: 100, ..one_session() };
     let db = crate::support::db_with(limits).await;
-    let run =
-        async |block: &[u8]| db.databases.query(&db.tenant, &db.alias, "SELECT 1", block).await.unwrap_err();
+    let run = async |block: &[u8]| db.database().query("SELECT 1", block).await.unwrap_err();
     for block in [b"".as_slice(), b"x", b"(\xff\xff\xff\x7f", &pack(&[text(&"x".repeat(100))])] {
         assert_eq!(run(block).await.kind, PgErrorKind::Usage);
     }

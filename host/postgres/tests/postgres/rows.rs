@@ -258,7 +258,7 @@ async fn python_reads_the_block() {
         format!("SELECT {wide}"),
         "SELECT repeat('ä', 1000), repeat('a', 256)".into(),
     ] {
-        let block = db.databases.query(&db.tenant, &db.alias, &sql, &pack(&[])).await.unwrap();
+        let block = db.database().query(&sql, &pack(&[])).await.unwrap();
         let answer = crate::support::Answer::read(&block);
         let mut python = Command::new("python3")
             .args(["-c", "import marshal, sys; print(repr(marshal.loads(sys.stdin.buffer.read())[2][0]))"])
@@ -287,9 +287,12 @@ async fn a_database_in_another_encoding_is_no_danger() {
     let databases =
         fasterapi_postgres::Databases::builder().grant(db.tenant.clone(), db.alias.clone(), config).build();
     let sql = "SELECT convert_from('\\xff'::bytea, 'SQL_ASCII')";
-    let error = databases.query(&db.tenant, &db.alias, sql, &pack(&[])).await.unwrap_err();
+    let error = databases.database(&db.tenant, &db.alias).unwrap().query(sql, &pack(&[])).await.unwrap_err();
     assert_eq!(error.sqlstate(), Some("22021"), "{error}");
-    let block =
-        databases.query(&db.tenant, &db.alias, "SELECT $1::text", &pack(&[P::Text("é".into())])).await;
+    let block = databases
+        .database(&db.tenant, &db.alias)
+        .unwrap()
+        .query("SELECT $1::text", &pack(&[P::Text("é".into())]))
+        .await;
     assert_eq!(crate::support::Answer::read(&block.unwrap()).rows[0][0].to_string(), "'é'");
 }

@@ -174,8 +174,13 @@ async fn sessions_of_two_tenants_are_apart() {
         .grant(db.tenant.clone(), db.alias.clone(), server().database(&db.name))
         .grant(other.clone(), db.alias.clone(), server().database(&db.name))
         .build();
-    let pid = async |tenant| {
-        let block = databases.query(tenant, &db.alias, "SELECT pg_backend_pid()", &pack(&[])).await.unwrap();
+    let pid = async |tenant: &fasterapi_core::TenantId| {
+        let block = databases
+            .database(tenant, &db.alias)
+            .unwrap()
+            .query("SELECT pg_backend_pid()", &pack(&[]))
+            .await
+            .unwrap();
         crate::support::Answer::read(&block).rows[0][0].to_string()
     };
     let (first, second) = (pid(&db.tenant).await, pid(&other).await);

@@ -12,7 +12,7 @@ use std::{
 
 use fasterapi_core::{DatabaseAlias, TenantId};
 use fasterapi_postgres::{
-    Databases, PgError, PoolLimits, Transaction, TransactionOptions,
+    Database, Databases, PgError, PoolLimits, Transaction, TransactionOptions,
     embedded::{EmbeddedConfig, EmbeddedServer},
 };
 
@@ -89,8 +89,12 @@ pub fn one_session() -> PoolLimits {
 }
 
 impl Db {
+    pub fn database(&self) -> Database {
+        self.databases.database(&self.tenant, &self.alias).unwrap()
+    }
+
     pub async fn query(&self, sql: &str, params: &[P]) -> Result<Answer, PgError> {
-        let block = self.databases.query(&self.tenant, &self.alias, sql, &pack(params)).await?;
+        let block = self.database().query(sql, &pack(params)).await?;
         Ok(Answer::read(&block))
     }
 
@@ -113,7 +117,7 @@ impl Db {
     }
 
     pub async fn begin_with(&self, options: TransactionOptions) -> Transaction {
-        self.databases.begin(&self.tenant, &self.alias, options).await.unwrap()
+        self.database().begin(options).await.unwrap()
     }
 }
 

@@ -1,0 +1,42 @@
+//! The bounds on one call of a guest.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::{PgError, PoolLimits, params::Params};
+
+/// The bounds on one call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallLimits {
+    pub(crate) statement_timeout: Duration,
+    pub(crate) max_parameter_bytes: usize,
+}
+
+impl CallLimits {
+    pub(crate) fn of(limits: &PoolLimits) -> Self {
+        let PoolLimits { statement_timeout, max_parameter_bytes, .. } = *limits;
+        Self { statement_timeout, max_parameter_bytes }
+    }
+
+    /// Reads the parameters of a call, once its statement is of a size.
+    pub(crate) fn read<'a>(&self, sql: &str, params: &'a [u8]) -> Result<Params<'a>, PgError> {
+        let limit = self.max_parameter_bytes;
+        if sql.len() > limit {
+            let size = sql.len();
+            return Err(PgError::usage(format!("the statement has {size} bytes, over the limit of {limit}")));
+        }
+        Params::read(params, limit)
+    }
+
+    /// `call` with its deadline. At the deadline its future is dropped, which cancels the statement.
+    pub(crate) async fn bound<T>(
+        &self,
+        call: impl Future<Output = Result<T, PgError>>,
+    ) -> Result<T, PgError> {
+        let deadline = self.statement_timeout;
+        timeout(deadline, call).await.unwrap_or_else(|_| {
+            Err(PgError::timeout(format!("the statement did not end within {deadline:?} and was cancelled")))
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! One granted database, and what can be done with it.
+
+use std::{fmt, time::Duration};
+
+use futures::future::BoxFuture;
+
+use crate::{
+    PgError, Transaction, TransactionOptions,
+    call::CallLimits,
+    pool::{Lease, Pool},
+};
+
+/// A handle on one tenant's granted database: cheap to make and to clone. It holds no connection; each call takes
+/// one for its own length.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool,
+    limits: CallLimits,
+}
+
+impl Database {
+    pub(crate) fn new(pool: Pool) -> Self {
+        let limits = CallLimits::of(pool.config().limits());
+        Self { pool, limits }
+    }
+
+    /// Shortens the time that a statement may take. A longer time than the grant's changes nothing.
+    #[must_use]
+    pub fn within(mut self, timeout: Duration) -> Self {
+        self.limits.statement_timeout = self.limits.statement_timeout.min(timeout);
+        self
+    }
+
+    /// Runs one statement on its own (autocommit) and returns its packed result. `params` and the result are blocks
+    /// as the README of `fasterapi:postgres` describes. Dropping the future cancels the statement on the server.
+    ///
+    /// # Errors
+    /// Any kind. A session that turns out dead before anything was sent is replaced once, unseen.
+    pub async fn query(&self, sql: &str, params: &[u8]) -> Result<Vec<u8>, PgError> {
+        let params = &self.limits.read(sql, params)?;
+        let work = |mut lease: Lease| async move { (lease.query(sql, params).await, lease) };
+        self.on_lease(work).await.map(|(block, _)| block)
+    }
+
+    /// Takes a lease on a session and begins a transaction on it. Dropping the future gives the session back.
+    ///
+    /// # Errors
+    /// `timeout`, `connection`, and what the server says.
+    pub async fn begin(&self, options: TransactionOptions) -> Result<Transaction, PgError> {
+        let ((), lease) = self.on_lease(command(&options.begin())).await?;
+        Ok(Transaction::new(lease, self.limits))
+    }
+
+    /// Asks the server for an answer.
+    pub(crate) async fn check(&self) -> Result<(), PgError> {
+        self.on_lease(command("")).await.map(|_| ())
+    }
+
+    /// The first work on a lease, and the lease. A session that turns out dead before anything was sent is replaced
+    /// once.
+    pub(crate) async fn on_lease<T, F>(&self, work: impl Fn(Lease) -> F) -> Result<(T, Lease), PgError>
+    where
+        F: Future<Output = (Result<T, PgError>, Lease)>,
+    {
+        let mut replaced = false;
+        loop {
+            let lease = self.pool.lease().await?;
+            let written = lease.written();
+            let (result, lease) = self.limits.bound(async { Ok(work(lease).await) }).await?;
+            if replaced || !lease.died_unsent(written, &result) {
+                return result.map(|value| (value, lease));
+            }
+            replaced = true;
+            self.pool.replace(lease);
+        }
+    }
+}
+
+/// A command of the host's own as work on a lease.
+fn command<'a>(sql: &'a str) -> impl Fn(Lease) -> BoxFuture<'a, (Result<(), PgError>, Lease)> {
+    move |mut lease| Box::pin(async move { (lease.command(sql).await, lease) })
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
