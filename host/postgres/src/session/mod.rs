@@ -5,33 +5,26 @@
 //! session is sent before that cancel has been delivered. A session goes back to its pool only when it is proven
 //! clean: by what it knows ([`Session::is_clean`]), or after [`Session::mend`].
 
+mod cancel;
+mod connect;
 mod endpoint;
 mod tap;
 mod work;
 
-use std::{io, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use tokio::{
-    io::AsyncReadExt,
     runtime::Handle,
     task::{AbortHandle, JoinHandle},
-    time::timeout,
 };
-use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, tls::NoTlsStream};
+use tokio_postgres::Client;
 
+use self::work::Working;
 pub(crate) use self::{
     endpoint::Endpoint,
     tap::{Seen, Status},
 };
-use self::{
-    endpoint::Socket,
-    tap::Tap,
-    work::{CANCEL_TIMEOUT, Working},
-};
-use crate::{DatabaseConfig, PgError, judge::Trace, statement::Statements};
-
-/// What a message may have over the limit of a block: the server's binary form is about as long as ours.
-const MESSAGE_SLACK: usize = 1 << 20;
+use crate::{PgError, judge::Trace, statement::Statements};
 
 pub(crate) struct Session {
     client: Client,
@@ -53,46 +46,6 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Connects to the first of the configuration's endpoints that lets it in.
-    pub(crate) async fn connect(config: &DatabaseConfig) -> Result<Self, PgError> {
-        let mut last = PgError::unreachable("no endpoint is configured");
-        for endpoint in &config.endpoints {
-            let deadline = config.limits.connect_timeout;
-            match timeout(deadline, Self::connect_to(endpoint, config)).await {
-                Ok(Ok(session)) => return Ok(session),
-                Ok(Err(error)) => last = error,
-                Err(_) => last = PgError::unreachable(format!("{endpoint}: no answer within {deadline:?}")),
-            }
-        }
-        Err(last)
-    }
-
-    async fn connect_to(endpoint: &Endpoint, config: &DatabaseConfig) -> Result<Self, PgError> {
-        let socket = endpoint.open().await.map_err(|e| PgError::unreachable(format!("{endpoint}: {e}")))?;
-        let limits = &config.limits;
-        let tap = Tap::new(socket, limits.max_result_bytes.saturating_add(MESSAGE_SLACK));
-        let seen = tap.seen();
-        let (client, connection) = config
-            .driver
-            .connect_raw(tap, NoTls)
-            .await
-            .map_err(|error| PgError::refused(&endpoint.to_string(), &error))?;
-        Ok(Self {
-            client,
-            endpoint: endpoint.clone(),
-            seen,
-            statements: Statements::new(limits.statements),
-            trace: Trace::None,
-            working: false,
-            unsure: false,
-            cancel: None,
-            driver: tokio::spawn(drive(connection)).abort_handle(),
-            runtime: Handle::current(),
-            max_result_bytes: limits.max_result_bytes,
-            born: Instant::now(),
-        })
-    }
-
     pub(crate) fn born(&self) -> Instant {
         self.born
     }
@@ -162,49 +115,11 @@ impl Session {
 const RESET: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; UNLISTEN *; \
     SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD PLANS; DISCARD SEQUENCES; DISCARD TEMP";
 
-/// Runs the connection until it ends; the server's notices go to the log.
-async fn drive(mut connection: Connection<Tap<Socket>, NoTlsStream>) {
-    while let Some(message) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
-        match message {
-            Ok(AsyncMessage::Notice(notice)) => {
-                tracing::debug!(severity = notice.severity(), notice = notice.message(), "postgres notice");
-            }
-            Ok(_) => {}
-            Err(error) => {
-                let error = PgError::from(error);
-                tracing::debug!(%error, "postgres connection ended");
-                return;
-            }
-        }
-    }
-}
-
 impl Drop for Session {
     /// A session at rest says goodbye; another is cut off, so that nothing of it goes on.
     fn drop(&mut self) {
         if self.working || self.unsure {
             self.driver.abort();
         }
-    }
-}
-
-impl Session {
-    /// Sends a cancel request for what runs now, on a connection of its own (PostgreSQL documentation,
-    /// "Canceling Requests in Progress").
-    fn send_cancel(&mut self) {
-        let (token, endpoint) = (self.client.cancel_token(), self.endpoint.clone());
-        let cancel = async move {
-            let mut socket = endpoint.open().await?;
-            token.cancel_query_raw(&mut socket, NoTls).await.map_err(io::Error::other)?;
-            // The server hangs up once it has passed the signal on; until then the cancel could hit what comes next.
-            socket.read(&mut [0]).await
-        };
-        self.cancel = Some(self.runtime.spawn(async move {
-            match timeout(CANCEL_TIMEOUT, cancel).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "postgres statement not cancelled"),
-                Err(_) => tracing::warn!("postgres statement not cancelled: no answer"),
-            }
-        }));
     }
 }

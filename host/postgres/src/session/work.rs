@@ -1,6 +1,6 @@
 //! Work on a session: statements and commands, and what happens when one is given up.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc};
 
 use futures::TryStreamExt;
 use postgres_types::{Kind, Type};
@@ -14,9 +14,6 @@ use crate::{
     rows::{Block, Packer},
     statement::Prepared,
 };
-
-/// Longest wait for a cancel request to be taken.
-pub(super) const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Work under way. Dropped before its end (the caller's future was dropped, or the result is not wanted any more), it
 /// cancels what runs on the server.

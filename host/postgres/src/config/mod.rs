@@ -3,89 +3,19 @@
 //! The credential lives in the driver's configuration, which shows none of it in `Debug`; nothing here gives it
 //! back.
 
-use std::{fmt, num::NonZeroUsize, path::Path, time::Duration};
+mod error;
+mod limits;
+
+use std::{fmt, path::Path};
 
 use fasterapi_core::Secret;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
+pub use self::{
+    error::ConfigError,
+    limits::{PoolLimits, Reset},
+};
 use crate::session::Endpoint;
-
-/// Why a database's configuration was refused. Never shows the URL, which may hold a password.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// Not a URL of this scheme.
-    #[error("a database url starts with `postgres://` or `postgresql://`")]
-    Scheme,
-    /// The URL does not parse.
-    #[error("the database url is not valid: {reason}")]
-    Url {
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The URL asks for something that is not there yet.
-    #[error("the database url asks for `{option}`, which is not supported yet")]
-    Unsupported {
-        /// The option and its value.
-        option: &'static str,
-    },
-}
-
-/// When a session's state is wiped before its next use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reset {
-    /// When one of its statements may have changed it, judged by the statement's text. Calls of functions that
-    /// are not known to be harmless count. What triggers, views and operators do unseen does not: a tenant that
-    /// does so sees it in its own later requests, never in another tenant's.
-    #[default]
-    WhenDirtied,
-    /// After every use.
-    Always,
-}
-
-/// The bounds on one pool. All waits have one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PoolLimits {
-    /// Most sessions at once.
-    pub max_size: NonZeroUsize,
-    /// Longest wait for a session to become free.
-    pub checkout_timeout: Duration,
-    /// Longest wait for a new connection, log-in included.
-    pub connect_timeout: Duration,
-    /// Longest run of one statement, its result's transfer included.
-    pub statement_timeout: Duration,
-    /// A session unused for this long is closed.
-    pub idle_timeout: Duration,
-    /// A session this old is closed at its next return.
-    pub max_lifetime: Duration,
-    /// Most prepared statements kept per session.
-    pub statements: NonZeroUsize,
-    /// Most bytes in one result block.
-    pub max_result_bytes: usize,
-    /// Most bytes in one parameter block, and in one statement's text.
-    pub max_parameter_bytes: usize,
-    /// When sessions are wiped.
-    pub reset: Reset,
-}
-
-impl Default for PoolLimits {
-    fn default() -> Self {
-        const TEN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9);
-        const STATEMENTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
-        Self {
-            max_size: TEN,
-            checkout_timeout: Duration::from_secs(5),
-            connect_timeout: Duration::from_secs(5),
-            statement_timeout: Duration::from_secs(30),
-            idle_timeout: Duration::from_secs(10 * 60),
-            max_lifetime: Duration::from_secs(30 * 60),
-            statements: STATEMENTS,
-            max_result_bytes: 64 << 20,
-            max_parameter_bytes: 16 << 20,
-            reset: Reset::default(),
-        }
-    }
-}
 
 /// A database to be granted: where, as whom, within which limits.
 #[derive(Clone)]
@@ -195,6 +125,8 @@ fn reason(error: &tokio_postgres::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn parse(url: &str) -> Result<DatabaseConfig, ConfigError> {
