@@ -190,7 +190,7 @@ const fn transaction_options(options: &types::TransactionOptions) -> Transaction
         Some(types::Isolation::RepeatableRead) => Some(Isolation::RepeatableRead),
         Some(types::Isolation::Serializable) => Some(Isolation::Serializable),
     };
-    TransactionOptions { isolation, read_only: options.read_only, deferrable: options.deferrable }
+    TransactionOptions { isolation, read_only: options.read_only, deferrable: options.deferrable, retries: 0 }
 }
 
 fn own_error(kind: ErrorKind, message: String) -> Error {

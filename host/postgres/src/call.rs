@@ -4,19 +4,27 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::{PgError, PoolLimits, params::Params};
+use crate::{PgError, PoolLimits, params::Params, transaction::LogLimits};
 
 /// The bounds on one call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallLimits {
     pub(crate) statement_timeout: Duration,
     pub(crate) max_parameter_bytes: usize,
+    pub(crate) replay: LogLimits,
 }
 
 impl CallLimits {
     pub(crate) fn of(limits: &PoolLimits) -> Self {
         let PoolLimits { statement_timeout, max_parameter_bytes, .. } = *limits;
-        Self { statement_timeout, max_parameter_bytes }
+        let replay = LogLimits { bytes: limits.max_replay_bytes, calls: limits.max_replay_statements };
+        Self { statement_timeout, max_parameter_bytes, replay }
+    }
+
+    /// The same with less time for a statement. A longer time changes nothing.
+    pub(crate) fn within(mut self, timeout: Duration) -> Self {
+        self.statement_timeout = self.statement_timeout.min(timeout);
+        self
     }
 
     /// Reads the parameters of a call, once its statement is of a size.

@@ -27,7 +27,7 @@ impl Database {
     /// Shortens the time that a statement may take. A longer time than the grant's changes nothing.
     #[must_use]
     pub fn within(mut self, timeout: Duration) -> Self {
-        self.limits.statement_timeout = self.limits.statement_timeout.min(timeout);
+        self.limits = self.limits.within(timeout);
         self
     }
 
@@ -45,10 +45,12 @@ impl Database {
     /// Takes a lease on a session and begins a transaction on it. Dropping the future gives the session back.
     ///
     /// # Errors
-    /// `timeout`, `connection`, and what the server says.
+    /// `usage` for too many retries; `timeout`, `connection`, and what the server says.
     pub async fn begin(&self, options: TransactionOptions) -> Result<Transaction, PgError> {
-        let ((), lease) = self.on_lease(command(&options.begin())).await?;
-        Ok(Transaction::new(lease, self.limits))
+        options.check()?;
+        let opening = options.begin();
+        let ((), lease) = self.on_lease(command(&opening)).await?;
+        Ok(Transaction::new(lease, self.limits, opening, options.retries))
     }
 
     /// Asks the server for an answer.

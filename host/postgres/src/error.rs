@@ -153,6 +153,18 @@ impl PgError {
         }
     }
 
+    /// Whether the server gave the transaction up for the sake of others: serialization failure or deadlock. Nothing of
+    /// it is done then, for certain.
+    pub(crate) fn is_serialization_failure(&self) -> bool {
+        self.kind == PgErrorKind::Database && matches!(self.sqlstate(), Some("40001" | "40P01"))
+    }
+
+    /// Adds to such a failure why the host did not replay the transaction.
+    pub(crate) fn not_replayed(mut self, reason: &str) -> Self {
+        self.message = format!("{}; not replayed: {reason}", self.message);
+        self
+    }
+
     /// Whether the error says that a kept statement is of no use any more: its result changed type, or the server has
     /// forgotten it. Both are found before anything of it runs.
     pub(crate) fn is_stale(&self) -> bool {

@@ -24,4 +24,4 @@ pub use config::{ConfigError, DatabaseConfig, PoolLimits, Reset};
 pub use database::Database;
 pub use databases::{Databases, DatabasesBuilder};
 pub use error::{PgError, PgErrorKind, ServerReport};
-pub use transaction::{Isolation, Transaction, TransactionOptions};
+pub use transaction::{Isolation, Transaction, TransactionOptions, WithinTransaction};

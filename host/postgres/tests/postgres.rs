@@ -18,6 +18,8 @@ mod errors;
 mod faults;
 #[path = "postgres/params.rs"]
 mod params;
+#[path = "postgres/replays.rs"]
+mod replays;
 #[path = "postgres/rows.rs"]
 mod rows;
 #[path = "postgres/sessions.rs"]

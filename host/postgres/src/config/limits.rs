@@ -35,6 +35,11 @@ pub struct PoolLimits {
     pub max_result_bytes: usize,
     /// Most bytes in one parameter block, and in one statement's text.
     pub max_parameter_bytes: usize,
+    /// Most bytes of statements and parameters that a transaction with retries keeps for its replay. Beyond it, it is
+    /// not replayed any more.
+    pub max_replay_bytes: usize,
+    /// Most statements, savepoints included, that it keeps.
+    pub max_replay_statements: usize,
     /// When sessions are wiped.
     pub reset: Reset,
 }
@@ -53,6 +58,8 @@ impl Default for PoolLimits {
             statements: STATEMENTS,
             max_result_bytes: 64 << 20,
             max_parameter_bytes: 16 << 20,
+            max_replay_bytes: 1 << 20,
+            max_replay_statements: 1000,
             reset: Reset::default(),
         }
     }

@@ -101,7 +101,9 @@ async fn options_reach_the_server() {
         (Some(Isolation::RepeatableRead), "repeatable read"),
         (Some(Isolation::Serializable), "serializable"),
     ] {
-        let tx = db.begin_with(TransactionOptions { isolation, read_only: true, deferrable: true }).await;
+        let tx = db
+            .begin_with(TransactionOptions { isolation, read_only: true, deferrable: true, retries: 0 })
+            .await;
         for (setting, value) in [("isolation", name), ("read_only", "on"), ("deferrable", "on")] {
             let sql = format!("SELECT current_setting('transaction_{setting}')");
             assert_eq!(tx_value(&tx, &sql).await, format!("'{value}'"));

@@ -1,0 +1,288 @@
+//! A transaction: a lease with BEGIN behind it and one of COMMIT or ROLLBACK before it, and a log of what happened in
+//! between for as long as it may be replayed ([`replay`]).
+
+mod backoff;
+mod call;
+mod log;
+mod options;
+mod replay;
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use tokio::sync::Mutex;
+
+pub(crate) use self::log::LogLimits;
+pub use self::options::{Isolation, TransactionOptions};
+use self::{
+    call::{Call, Outcome},
+    log::Log,
+    replay::{Replay, Replayed, roll_back},
+};
+use crate::{PgError, call::CallLimits, ident::quoted, pool::Lease, rows::Block, session::Status};
+
+/// An open transaction. Calls take turns. Dropping it rolls it back in the background, then its session returns to
+/// the pool; dropping a call's future cancels its statement, which usually aborts the transaction, and certainly does
+/// if the transaction is being replayed.
+pub struct Transaction {
+    state: Mutex<State>,
+    limits: CallLimits,
+    /// What begins it, also in a replay.
+    opening: Box<str>,
+    retries: u32,
+    begun: AtomicU32,
+    replayed: AtomicU32,
+}
+
+struct State {
+    standing: Standing,
+    log: Log,
+}
+
+/// Where a transaction stands.
+#[allow(clippy::large_enum_variant, reason = "there is one in a transaction, and it is hardly ever moved")]
+enum Standing {
+    /// Open on the server, or aborted there.
+    Open(Lease),
+    /// Rolled back for good, since a replay failed; the guest has yet to end it.
+    Undone,
+    /// Ended by the guest.
+    Ended,
+}
+
+impl Transaction {
+    /// The transaction that `opening` began on `lease`.
+    pub(crate) fn new(lease: Lease, limits: CallLimits, opening: String, retries: u32) -> Self {
+        let state = State { standing: Standing::Open(lease), log: Log::new(limits.replay) };
+        let (opening, begun, replayed) = (opening.into(), AtomicU32::new(0), AtomicU32::new(0));
+        Self { state: Mutex::new(state), limits, opening, retries, begun, replayed }
+    }
+
+    /// The same transaction with less time for each statement. A longer time than the grant's changes nothing.
+    #[must_use]
+    pub fn within(&self, timeout: Duration) -> WithinTransaction<'_> {
+        WithinTransaction { transaction: self, limits: self.limits.within(timeout) }
+    }
+
+    /// Runs one statement to its end. See [`Database::query`](crate::Database::query) for the blocks.
+    ///
+    /// # Errors
+    /// Any kind but `denied`. After a `database` error the transaction is aborted until
+    /// [`rollback_to`](Self::rollback_to) or [`rollback`](Self::rollback); after `timeout`, `canceled` or `too-large`
+    /// it may be. With retries, 40001 or 40P01 comes only when the transaction could not be replayed (its message says
+    /// why), or read differently when it was, or had no retries left; it is rolled back after the last two.
+    pub async fn query(&self, sql: &str, params: &[u8]) -> Result<Vec<u8>, PgError> {
+        self.call(Call::Query { sql, params }, &self.limits).await
+    }
+
+    /// Opens a savepoint.
+    ///
+    /// # Errors
+    /// `usage` for a name that is no name; what the server says.
+    pub async fn savepoint(&self, name: &str) -> Result<(), PgError> {
+        self.at_savepoint("SAVEPOINT", name).await
+    }
+
+    /// Releases a savepoint: what was done since stays.
+    ///
+    /// # Errors
+    /// As [`savepoint`](Self::savepoint).
+    pub async fn release(&self, name: &str) -> Result<(), PgError> {
+        self.at_savepoint("RELEASE SAVEPOINT", name).await
+    }
+
+    /// Undoes what was done since the savepoint, which stays.
+    ///
+    /// # Errors
+    /// As [`savepoint`](Self::savepoint).
+    pub async fn rollback_to(&self, name: &str) -> Result<(), PgError> {
+        self.at_savepoint("ROLLBACK TO SAVEPOINT", name).await
+    }
+
+    async fn at_savepoint(&self, verb: &str, name: &str) -> Result<(), PgError> {
+        let name = quoted(name)
+            .ok_or_else(|| PgError::usage("a savepoint's name has 1 to 63 bytes, none of them null"))?;
+        self.call(Call::Command(&format!("{verb} {name}")), &self.limits).await.map(drop)
+    }
+
+    /// Commits. Dropping the future leaves the outcome unknown.
+    ///
+    /// # Errors
+    /// `usage` when it has ended; `database` when the server refused, then nothing is committed: an aborted
+    /// transaction is one (25P02). After `connection` or `timeout` the outcome is unknown if the message says so;
+    /// else nothing is committed.
+    pub async fn commit(&self) -> Result<(), PgError> {
+        let mut state = self.state.lock().await;
+        let mut lease = match state.standing.end() {
+            Standing::Open(lease) => lease,
+            Standing::Undone => return Err(undone()),
+            Standing::Ended => return Err(ended()),
+        };
+        if self.limits.bound(lease.status()).await? == Status::Failed {
+            // The server answers COMMIT here with a silent ROLLBACK.
+            self.limits.bound(lease.command("ROLLBACK")).await?;
+            return Err(PgError::database("25P02", "the transaction was aborted and is rolled back"));
+        }
+        match Call::Commit.run(&mut lease, &self.limits).await {
+            Err(failure) if self.replays_after(&failure) => {
+                let log = &mut state.log;
+                log.expect();
+                match log.given_up() {
+                    Some(reason) => Err(failure.not_replayed(reason)),
+                    None => self.replay(&mut lease, log, Call::Commit, failure).await?.map(drop),
+                }
+            }
+            answer => answer.map(drop),
+        }
+    }
+
+    /// Rolls back.
+    ///
+    /// # Errors
+    /// `usage` when it has ended; `connection` or `timeout`, and the transaction is rolled back nevertheless.
+    pub async fn rollback(&self) -> Result<(), PgError> {
+        match self.state.lock().await.standing.end() {
+            Standing::Open(mut lease) => self.limits.bound(lease.command("ROLLBACK")).await,
+            Standing::Undone => Ok(()),
+            Standing::Ended => Err(ended()),
+        }
+    }
+
+    /// How often it was begun anew so far, because the server could not serialize it.
+    #[must_use]
+    pub fn retries(&self) -> u32 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// How often it was replayed with the same answers so far: failures that the guest did not see.
+    #[must_use]
+    pub fn replays(&self) -> u32 {
+        self.replayed.load(Ordering::Relaxed)
+    }
+
+    async fn call(&self, call: Call<'_>, limits: &CallLimits) -> Result<Block, PgError> {
+        let mut state = self.state.lock().await;
+        let State { standing, log } = &mut *state;
+        let lease = standing.open()?;
+        if self.retries == 0 {
+            return call.run(lease, limits).await;
+        }
+        log.expect();
+        let answer = match call.run(lease, limits).await {
+            Err(failure) if failure.is_serialization_failure() => match log.given_up() {
+                Some(reason) => Err(failure.not_replayed(reason)),
+                None => {
+                    // Out of the transaction: should this future be dropped, the lease rolls back by itself.
+                    let mut lease = standing.undo()?;
+                    let answer = self.replay(&mut lease, log, call, failure).await?;
+                    *standing = Standing::Open(lease);
+                    answer
+                }
+            },
+            answer => answer,
+        };
+        log.note(call, Outcome::of(&answer));
+        answer
+    }
+
+    fn replays_after(&self, failure: &PgError) -> bool {
+        self.retries > 0 && failure.is_serialization_failure()
+    }
+
+    /// Replays until `call`, which met `failure`, has another answer: the inner result.
+    ///
+    /// # Errors
+    /// The transaction is rolled back: it read differently, there are no retries left, or the replay itself failed.
+    async fn replay(
+        &self,
+        lease: &mut Lease,
+        log: &Log,
+        call: Call<'_>,
+        mut failure: PgError,
+    ) -> Result<Result<Block, PgError>, PgError> {
+        loop {
+            let begun = self.retries();
+            if begun >= self.retries {
+                self.limits.bound(roll_back(lease)).await?;
+                return Err(failure);
+            }
+            self.begun.store(begun + 1, Ordering::Relaxed);
+            let statements = log.entries().len();
+            tracing::debug!(sqlstate = failure.sqlstate(), begun, statements, "postgres transaction replays");
+            let replay = Replay { opening: &self.opening, log, limits: &self.limits, begun };
+            let replayed = replay.run(lease, call).await;
+            match replayed
+                .inspect_err(|error| tracing::debug!(%error, "postgres transaction not replayed"))?
+            {
+                Replayed::Again(error) => failure = error,
+                Replayed::Equal(answer) => {
+                    self.replayed.fetch_add(1, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+            }
+        }
+    }
+}
+
+/// An open transaction with less time for each statement: [`Transaction::within`].
+#[derive(Clone, Copy, Debug)]
+pub struct WithinTransaction<'a> {
+    transaction: &'a Transaction,
+    limits: CallLimits,
+}
+
+impl WithinTransaction<'_> {
+    /// As [`Transaction::query`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn query(&self, sql: &str, params: &[u8]) -> Result<Vec<u8>, PgError> {
+        self.transaction.call(Call::Query { sql, params }, &self.limits).await
+    }
+}
+
+impl Standing {
+    fn end(&mut self) -> Self {
+        std::mem::replace(self, Self::Ended)
+    }
+
+    /// The lease of a transaction that is still open on the server.
+    fn open(&mut self) -> Result<&mut Lease, PgError> {
+        let lease = match self {
+            Self::Open(lease) => lease,
+            Self::Undone => return Err(undone()),
+            Self::Ended => return Err(ended()),
+        };
+        if lease.known_status() == Some(Status::Idle) {
+            // A procedure can end the transaction that called it: what follows must not run outside of one.
+            return Err(PgError::database("25P01", "the transaction was ended by one of its statements"));
+        }
+        Ok(lease)
+    }
+
+    /// Takes the lease out.
+    fn undo(&mut self) -> Result<Lease, PgError> {
+        match std::mem::replace(self, Self::Undone) {
+            Self::Open(lease) => Ok(lease),
+            Self::Undone => Err(undone()),
+            Self::Ended => Err(ended()),
+        }
+    }
+}
+
+fn undone() -> PgError {
+    PgError::database("25P02", "the transaction is rolled back: its replay failed")
+}
+
+fn ended() -> PgError {
+    PgError::usage("the transaction has ended")
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
