@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,3 +25,33 @@ def host() -> Iterator[fake_host.FakeHost]:
     made = fake_host.FakeHost()
     with made.running():
         yield made
+
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[None]:
+    """A Postgres in a folder of its own, which `fasterapi.pg` reaches through the bridge."""
+    from fasterapi.pg._native import lines
+    from fasterapi.pg._native.process import BINARY
+
+    bridge = os.environ.get(BINARY) or str(Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"), "release/fasterapi-bridge"))
+    assert shutil.which(bridge), f"there is no `{bridge}`: `cargo build --release -p fasterapi-bridge`, or set {BINARY}"
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="fpy-", dir="/tmp") as folder:
+        patch.setenv(BINARY, bridge)
+        patch.setenv("FASTERAPI_PG_DATA", folder)
+        patch.delenv("DATABASE_URL", raising=False)
+        yield
+        lines.stop()
+
+
+@pytest.fixture
+def pg(server: None) -> Iterator[Any]:
+    """A handle on an empty database."""
+    from fasterapi.pg import PgPool
+
+    pg = PgPool().get()
+    pg.exec("DROP SCHEMA public CASCADE")
+    pg.exec("CREATE SCHEMA public")
+    yield pg

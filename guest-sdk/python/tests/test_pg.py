@@ -22,18 +22,12 @@ from fasterapi import pg as public
 from fasterapi._wasm.calls import LINGER
 from fasterapi.pg import Json, Pg, PgError, PgNoRows, PgPool, PgTooManyRows, PgUsageError, Result, Tx, _host
 from fasterapi.pg._codec import pack
+from fasterapi.pg._native import HostError
+from fasterapi.pg._native.types import Error, ErrorKind
 
 
-class Kind(enum.Enum):
-    DATABASE = 3
-    DENIED = 5
-
-
-def host_error(**fields: Any) -> _host._HostError:
-    names = "sqlstate severity detail hint schema table column data_type constraint position".split()
-    error = _host._HostError()
-    error.value = SimpleNamespace(**{"kind": Kind.DATABASE, "message": "went wrong", "retryable": False, **dict.fromkeys(names), **fields})
-    return error
+def host_error(**fields: Any) -> HostError:
+    return HostError(Error(**{"kind": ErrorKind.DATABASE, "message": "went wrong", **fields}))
 
 
 @dataclass
@@ -351,11 +345,6 @@ def test_errors_of_the_server(script: Script, state: str, kind: type[PgError]) -
 
 
 def test_errors_of_the_host(script: Script) -> None:
-    script.answers = [host_error(kind=Kind.DENIED, message="no grant for `x`; granted: default")]
+    script.answers = [host_error(kind=ErrorKind.DENIED, message="no grant for `x`; granted: default")]
     with pytest.raises(public.PgDenied, match="granted: default"):
         PgPool("x").get()
-
-
-def test_without_a_host() -> None:
-    with pytest.raises(public.PgConnectionError, match="fasterapi-host"):
-        PgPool().get()

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::{shell, show};
 
-const FLOORS: [(&str, u32); 14] = [
+const FLOORS: [(&str, u32); 15] = [
     ("fasterapi-core", 0),
     ("fasterapi-router", 1),
     ("fasterapi-telemetry", 1),
@@ -17,6 +17,7 @@ const FLOORS: [(&str, u32); 14] = [
     ("fasterapi-edge", 2),
     ("fasterapi-postgres", 2),
     ("fasterapi-capabilities", 3),
+    ("fasterapi-bridge", 3),
     ("fasterapi-runtime", 4),
     ("fasterapi-platform", 5),
     ("fasterapi-builder", 5),

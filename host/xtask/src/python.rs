@@ -10,9 +10,11 @@ use crate::{shell, show};
 
 const SDK: &str = "guest-sdk/python";
 const REQUIREMENTS: &str = "requirements-dev.txt";
+const BRIDGE: &str = "fasterapi-bridge";
 
-/// The commands to run, in the SDK's folder.
-pub(crate) fn commands() -> Result<[Command; 2]> {
+/// The commands to run, in the SDK's folder. The tests reach a real Postgres, made of the programs in the folder
+/// `postgres` or those of this machine, through the bridge.
+pub(crate) fn commands(postgres: Option<&Path>) -> Result<[Command; 2]> {
     let folder = shell::root().join(SDK);
     let python = environment(&folder)?;
     let command = |arguments: &[&str]| {
@@ -20,7 +22,18 @@ pub(crate) fn commands() -> Result<[Command; 2]> {
         command.args(["-m"]).args(arguments).current_dir(&folder).stdin(Stdio::null());
         command
     };
-    Ok([command(&["mypy", "--strict", "fasterapi"]), command(&["pytest"])])
+    let mut tests = command(&["pytest"]);
+    tests.env("FASTERAPI_HOST_BIN", bridge()?).env_remove("DATABASE_URL");
+    if let Some(folder) = postgres {
+        tests.env("FASTERAPI_PG_BIN", folder);
+    }
+    Ok([command(&["mypy", "--strict", "fasterapi"]), tests])
+}
+
+/// The program that takes the place of `fasterapi-host pg bridge`.
+fn bridge() -> Result<PathBuf> {
+    shell::run(&mut shell::cargo(["build", "--release", "--workspace", "--bin", BRIDGE]))?;
+    Ok(shell::target()?.join("release").join(BRIDGE))
 }
 
 /// The Python of an environment with what requirements-dev.txt says; made anew when that changes.

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold before a change lands.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -26,7 +27,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     let parts = [
         ("guests", guests::build_all(&builder)),
         ("rust tests", counted(&mut rust, &mut count)),
-        ("python tests", sdk(&mut count)),
+        ("python tests", sdk(postgres.as_deref(), &mut count)),
         ("lint", lint::run()),
     ];
     let failures: Vec<_> =
@@ -39,8 +40,8 @@ pub(crate) fn run() -> Result<ExitCode> {
     Ok(if green { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn sdk(count: &mut Count) -> Result<()> {
-    let [mut types, mut tests] = python::commands()?;
+fn sdk(postgres: Option<&Path>, count: &mut Count) -> Result<()> {
+    let [mut types, mut tests] = python::commands(postgres)?;
     shell::run(&mut types)?;
     counted(&mut tests, count)
 }

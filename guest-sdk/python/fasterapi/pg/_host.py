@@ -1,28 +1,15 @@
-"""The host's side of `fasterapi:postgres`, where there is one."""
+"""The host's side of `fasterapi:postgres`, or the bridge to one in an ordinary Python."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from .. import _phase
-from ._errors import PgConnectionError, PgUsageError, from_host
+from ._errors import PgUsageError, from_host
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-class _Absent:
-    """Stands for the host in an ordinary Python."""
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise PgConnectionError("there is no Postgres here: it is lent by `fasterapi-host`; serve the app with `app.run()` or `fasterapi-host serve`")
-
-
-class _HostError(Exception):
-    """Never raised: stands for `componentize_py_types.Err` in an ordinary Python."""
-
-    value: Any
-
 
 if _phase.IN_COMPONENT:
     from componentize_py_types import Err as _Err
@@ -36,8 +23,9 @@ if _phase.IN_COMPONENT:
     client: Any = fasterapi_postgres_client
     types: Any = fasterapi_postgres_types
 else:
-    client = types = _Absent()
-    _Err = _HostError
+    from . import _native
+
+    client, types, _Err = _native.client, _native.types, _native.HostError
 
 
 def call(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:

@@ -1,0 +1,202 @@
+"""fasterapi.pg on this very Python, over the bridge, against a real server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from fasterapi.pg import Pg, PgConnectionError, PgDenied, PgPool, PgUniqueViolation, PgUsageError, _host
+from fasterapi.pg._native import lines
+
+PATIENCE = 30.0
+
+
+def eventually(what: str, done: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < end, f"never happened: {what}"
+        time.sleep(0.01)
+
+
+def sessions(pg: Pg, where: str) -> int:
+    found: int = pg.exec(f"SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND {where}").scalar()
+    return found
+
+
+def test_values_there_and_back(pg: Pg) -> None:
+    row = pg.exec("SELECT $1::int8 AS a, $2::text AS b, $3::bytea AS c, NULL AS d", -5, "h\u00e9\u20ac", b"\x00\xff").one()
+    assert row == (-5, "h\u00e9\u20ac", b"\x00\xff", None)
+
+
+def test_a_large_answer(pg: Pg) -> None:
+    rows = pg.exec("SELECT g, repeat('x', 500) FROM generate_series(1, 20000) g").all()
+    assert len(rows) == 20000 and rows[-1][0] == 20000 and all(len(row[1]) == 500 for row in rows)
+
+
+def test_every_field_of_an_error(pg: Pg) -> None:
+    pg.exec("CREATE TABLE items (id int PRIMARY KEY)")
+    pg.exec("INSERT INTO items VALUES (1)")
+    with pytest.raises(PgUniqueViolation) as caught:
+        pg.exec("INSERT INTO items VALUES (1)")
+    error = caught.value
+    assert (error.sqlstate, error.severity, error.schema, error.table, error.constraint) == ("23505", "ERROR", "public", "items", "items_pkey")
+    assert error.detail == "Key (id)=(1) already exists." and error.column is None and not error.retryable
+    with pytest.raises(Exception, match="does not exist") as caught_:
+        pg.exec("SELECT nope")
+    assert caught_.value.position == 8  # type: ignore[attr-defined]
+
+
+def test_the_host_refuses_as_it_does_in_a_component(pg: Pg) -> None:
+    with pytest.raises(PgDenied, match="granted: `default`"):
+        PgPool("other").get()
+    with pytest.raises(PgUsageError):
+        pg.exec("SELECT $1::int", "a", "b")
+    assert PgPool("postgres://somewhere/some_database").get().exec("SELECT 1").scalar() == 1
+
+
+def test_transactions_and_savepoints(pg: Pg) -> None:
+    pg.exec("CREATE TABLE items (id int PRIMARY KEY)")
+    with pg.tx(isolation="serializable", read_only=False) as tx:
+        tx.exec("INSERT INTO items VALUES (1)")
+        with pytest.raises(PgUniqueViolation), tx.tx() as inner:
+            inner.exec("INSERT INTO items VALUES (2)")
+            inner.exec("INSERT INTO items VALUES (1)")
+        assert tx.exec("SHOW transaction_isolation").scalar() == "serializable"
+    with pytest.raises(RuntimeError), pg.tx() as tx:
+        tx.exec("INSERT INTO items VALUES (3)")
+        raise RuntimeError
+    assert pg.exec("SELECT id FROM items").scalars() == [1]
+
+
+def test_threads_do_not_wait_for_each_other(pg: Pg) -> None:
+    pg.exec("CREATE TABLE gate (open bool)")
+    met = threading.Barrier(4)
+
+    def work(number: int) -> int:
+        mine = PgPool().get()
+        with mine.tx() as tx:
+            pid: int = tx.exec("SELECT pg_backend_pid()").scalar()
+            met.wait(PATIENCE)  # all four are within a transaction at once
+            assert tx.exec("SELECT $1::int, pg_backend_pid()", number).one() == (number, pid)
+        return pid
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(work, range(4)))) == 4
+
+
+def test_a_transaction_that_is_forgotten_is_rolled_back(pg: Pg) -> None:
+    pg.exec("CREATE TABLE items (id int)")
+    host = _host.client.begin("default", _host.types.TransactionOptions(None, False, False))
+    host.query("INSERT INTO items VALUES (1)", _host_block())
+    del host
+    eventually("the session is idle", lambda: sessions(pg, "state LIKE 'idle in transaction%'") == 0)
+    assert pg.exec("SELECT count(*) FROM items").scalar() == 0
+
+
+def _host_block() -> str:
+    from fasterapi.pg._codec import pack
+
+    return pack(())
+
+
+class Interrupted(Exception):
+    """What a signal's handler raises."""
+
+
+def test_an_interrupted_call_is_cancelled_on_the_server(pg: Pg) -> None:
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    def send() -> None:
+        watcher = PgPool().get()
+        eventually("the statement runs", lambda: sessions(watcher, "query LIKE '%pg_sleep(60)' AND state = 'active'") == 1)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        with pytest.raises(Interrupted):
+            pg.exec("SELECT pg_sleep(60)")
+    finally:
+        thread.join()
+        signal.signal(signal.SIGUSR1, before)
+    eventually("the statement is cancelled", lambda: sessions(pg, "query LIKE '%pg_sleep(60)' AND state = 'active'") == 0)
+
+
+def test_a_bridge_that_died_is_replaced(pg: Pg) -> None:
+    bridge = lines._bridge
+    assert bridge is not None
+    tx = pg.tx().__enter__()
+    bridge._process.kill()
+    bridge._process.wait()
+    with pytest.raises(PgConnectionError, match="the bridge"):
+        tx.exec("SELECT 1")
+    with pytest.raises(PgConnectionError):
+        tx.commit()
+    assert PgPool().get().exec("SELECT 1").scalar() == 1
+    assert lines._bridge is not bridge
+    bridge.stop()
+
+
+def test_a_forked_process_has_a_bridge_of_its_own(pg: Pg) -> None:
+    pg.exec("SELECT 1")
+    child = os.fork()
+    if child == 0:
+        good = PgPool().get().exec("SELECT 1").scalar() == 1
+        lines.stop()
+        os._exit(0 if good else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert pg.exec("SELECT 1").scalar() == 1
+
+
+def python(*code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    sdk = str(Path(__file__).parent.parent)
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", "\n".join(code)],
+        env={**os.environ, "PYTHONPATH": sdk, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"PATH": "/nowhere", "FASTERAPI_HOST_BIN": ""}, "`fasterapi-host` is not on PATH, and FASTERAPI_HOST_BIN is not set"),
+        ({"FASTERAPI_HOST_BIN": "/nowhere/host"}, "`/nowhere/host`, which FASTERAPI_HOST_BIN names, is no program"),
+        ({"FASTERAPI_HOST_BIN": "false"}, "`fasterapi-host pg bridge` ended with status 1"),
+    ],
+)
+def test_without_a_host(environment: dict[str, str], said: str) -> None:
+    done = python(
+        "from fasterapi.pg import PgConnectionError, PgPool",
+        "pool = PgPool()",
+        "try: pool.get()",
+        "except PgConnectionError as error: print(error.message)",
+        **environment,
+    )
+    assert said in done.stdout and not done.stderr, done
+
+
+def test_the_bridge_ends_with_its_process(server: None) -> None:
+    done = python(
+        "from fasterapi.pg import PgPool",
+        "from fasterapi.pg._native import lines",
+        "PgPool().get().exec('SELECT 1')",
+        "print(lines._bridge._process.pid)",
+        "import os, sys; sys.stdout.flush(); os.kill(os.getpid(), 9)",
+    )
+    assert done.returncode == -signal.SIGKILL, done
+    eventually("the bridge ends", lambda: not Path("/proc", done.stdout.strip(), "exe").exists())
