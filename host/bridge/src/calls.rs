@@ -98,5 +98,6 @@ fn options(fields: &mut Fields<'_>) -> Result<TransactionOptions, Malformed> {
         Some(b"serializable") => Some(Isolation::Serializable),
         Some(_) => return Err(Malformed),
     };
-    Ok(TransactionOptions { isolation, read_only: fields.flag()?, deferrable: fields.flag()? })
+    let (read_only, deferrable) = (fields.flag()?, fields.flag()?);
+    Ok(TransactionOptions { isolation, read_only, deferrable, ..TransactionOptions::default() })
 }
