@@ -1,0 +1,1 @@
+"""The DB-API driver. `fasterapi.pg.dbapi` is its public face."""

@@ -1,0 +1,164 @@
+"""Connections of PEP 249."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Self
+
+from .. import _codec, _host
+from .._errors import PgError
+from .._session import Isolation
+from . import errors
+from .cursor import Cursor
+from .errors import InterfaceError, ProgrammingError, from_pg, translated
+from .styles import STYLES, Parameters, Paramstyle
+from .transaction import Transaction, options
+
+
+def connect(
+    target: str = "default",
+    *,
+    autocommit: bool = False,
+    paramstyle: Paramstyle = "pyformat",
+    converters: Mapping[str, _codec.Converter] | None = None,
+) -> Connection:
+    """A connection to a database that the host lends.
+
+    Args:
+        target: an alias, or a `postgres://` URL whose database name selects the grant (as in `PgPool`).
+        autocommit: whether each statement is a transaction of its own.
+        paramstyle: `"pyformat"`, or `"numeric_dollar"` for `$1`.
+        converters: what makes Python values of those kinds (as the README of `fasterapi:postgres` names them), in the place of the
+            usual. For `"json"`: a function of the text.
+
+    Raises:
+        OperationalError: no such database was granted, or there is no host.
+    """
+    with translated():
+        database = _resolved(target)
+    return Connection(database, autocommit, paramstyle, converters or {})
+
+
+@lru_cache(64)
+def _resolved(target: str) -> str:
+    _host.require_running()
+    database: str = _host.call(_host.client.resolve, target)
+    return database
+
+
+class Connection:
+    """A transaction at a time. It begins with the first statement, and ends with `commit` or `rollback`.
+
+    `isolation`, `read_only` and `deferrable` are those of the next transaction.
+    """
+
+    Warning = errors.Warning
+    Error = errors.Error
+    InterfaceError = errors.InterfaceError
+    DatabaseError = errors.DatabaseError
+    DataError = errors.DataError
+    OperationalError = errors.OperationalError
+    IntegrityError = errors.IntegrityError
+    InternalError = errors.InternalError
+    ProgrammingError = errors.ProgrammingError
+    NotSupportedError = errors.NotSupportedError
+
+    def __init__(self, database: str, autocommit: bool, paramstyle: Paramstyle, converters: Mapping[str, _codec.Converter]) -> None:
+        self._database = database
+        self._autocommit = autocommit
+        self._style = STYLES[paramstyle]
+        self._converters = converters
+        self._transaction: Transaction | None = None
+        self.isolation: Isolation | None = None
+        self.read_only = False
+        self.deferrable = False
+        self.closed = False
+
+    def cursor(self) -> Cursor:
+        """A cursor."""
+        self._check()
+        return Cursor(self)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._transaction is not None
+
+    @property
+    def autocommit(self) -> bool:
+        """Whether each statement is a transaction of its own. Not to be changed within a transaction."""
+        return self._autocommit
+
+    @autocommit.setter
+    def autocommit(self, value: bool) -> None:
+        if self.in_transaction and value != self._autocommit:
+            raise ProgrammingError("a transaction is open: `commit` or `rollback` first")
+        self._autocommit = value
+
+    def commit(self) -> None:
+        """Commits what was done since the last `commit` or `rollback`."""
+        self._check()
+        transaction, self._transaction = self._transaction, None
+        if transaction is not None:
+            with translated():
+                self._living(transaction).commit()
+
+    def rollback(self) -> None:
+        """Undoes what was done since the last `commit` or `rollback`. Does not fail: a transaction that was lost is rolled back too."""
+        self._check()
+        transaction, self._transaction = self._transaction, None
+        if transaction is not None and transaction.open:
+            try:
+                transaction.rollback()
+            except PgError:
+                pass
+
+    def close(self) -> None:
+        """Rolls back, and refuses everything from now on."""
+        if not self.closed:
+            self.rollback()
+            self.closed = True
+
+    def __enter__(self) -> Self:
+        self._check()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        """Commits, or rolls back after an exception; and closes."""
+        try:
+            if kind is None and not self.closed:
+                self.commit()
+        finally:
+            self.close()
+
+    def _query(self, statement: str, parameters: Parameters | None) -> bytes:
+        """Runs a statement; the result is a block."""
+        self._check()
+        text, values = self._style(statement, parameters)
+        try:
+            packed = _codec.pack(values)
+            if self._autocommit:
+                block: bytes = _host.call(_host.client.query, self._database, text, packed)
+                return block
+            return self._begun().query(text, packed)
+        except PgError as error:
+            raise from_pg(error) from error
+
+    def _begun(self) -> Transaction:
+        if self._transaction is None:
+            self._transaction = Transaction(self._database, options(self.isolation, self.read_only, self.deferrable))
+        return self._living(self._transaction)
+
+    def _living(self, transaction: Transaction) -> Transaction:
+        if not transaction.open:
+            raise InterfaceError("the transaction was rolled back: its request ended before it did")
+        return transaction
+
+    def _check(self) -> None:
+        if self.closed:
+            raise InterfaceError("the connection is closed")
+
+    def _converter(self, kind: str) -> _codec.Converter | None:
+        return self._converters.get(kind) or _codec.converter(kind)
