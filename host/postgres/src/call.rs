@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::{PgError, PoolLimits, params::Params, transaction::LogLimits};
+use crate::{PgError, PoolLimits, batch::Batch, params::Params, transaction::LogLimits};
 
 /// The bounds on one call.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,11 @@ impl CallLimits {
             return Err(PgError::usage(format!("the statement has {size} bytes, over the limit of {limit}")));
         }
         Params::read(params, limit)
+    }
+
+    /// Reads a batch.
+    pub(crate) fn read_batch<'a>(&self, block: &'a [u8]) -> Result<Batch<'a>, PgError> {
+        Batch::read(block, self.max_parameter_bytes)
     }
 
     /// `call` with its deadline. At the deadline its future is dropped, which cancels the statement.

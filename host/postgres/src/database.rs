@@ -24,6 +24,10 @@ impl Database {
         Self { pool, limits }
     }
 
+    pub(crate) const fn limits(&self) -> &CallLimits {
+        &self.limits
+    }
+
     /// Shortens the time that a statement may take. A longer time than the grant's changes nothing.
     #[must_use]
     pub fn within(mut self, timeout: Duration) -> Self {

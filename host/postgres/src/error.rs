@@ -165,6 +165,13 @@ impl PgError {
         self
     }
 
+    /// Says which statement of a batch failed, and with which of its parameters if it has several. Counted from 0.
+    pub(crate) fn of_item(mut self, item: usize, set: Option<usize>) -> Self {
+        let set = set.map(|set| format!(", parameters {set}")).unwrap_or_default();
+        self.message = format!("item {item}{set}: {}", self.message);
+        self
+    }
+
     /// Whether the error says that a kept statement is of no use any more: its result changed type, or the server has
     /// forgotten it. Both are found before anything of it runs.
     pub(crate) fn is_stale(&self) -> bool {

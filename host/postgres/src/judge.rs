@@ -49,6 +49,20 @@ pub(crate) fn judge(sql: &str) -> Result<Trace, PgError> {
     Ok(if known && !touches_session(sql) { Trace::None } else { Trace::Dirty })
 }
 
+/// Whether a statement moves within its transaction: with one of these, what failed may still be committed.
+pub(crate) fn is_savepoint(sql: &str) -> bool {
+    first_is(sql, &["savepoint", "release", "rollback"])
+}
+
+/// Whether a statement certainly changes nothing, its session included. False also for many of which it is true.
+pub(crate) fn is_read(sql: &str, trace: Trace) -> bool {
+    trace == Trace::None && first_is(sql, &["select", "values", "table", "show"])
+}
+
+fn first_is(sql: &str, words: &[&str]) -> bool {
+    tokens(sql).next().is_some_and(|first| words.iter().any(|word| is_word(first, word)))
+}
+
 fn is_word(token: Token<'_>, word: &str) -> bool {
     matches!(token, Token::Word(text) if text.eq_ignore_ascii_case(word))
 }

@@ -4,6 +4,7 @@
 //! statements whose parameters and results are packed blocks (see the README of `fasterapi:postgres`). [`embedded`] runs a private
 //! server for development. Nothing here knows WebAssembly.
 
+mod batch;
 mod call;
 mod config;
 mod database;

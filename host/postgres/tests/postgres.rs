@@ -8,6 +8,8 @@
 )]
 
 // What `cargo` makes of a test file's modules: they live beside it in a folder of its name.
+#[path = "postgres/batches.rs"]
+mod batches;
 #[path = "postgres/blocks.rs"]
 mod blocks;
 #[path = "postgres/embedded.rs"]

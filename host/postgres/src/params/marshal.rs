@@ -87,7 +87,7 @@ impl<'a> List<'a> {
     }
 
     /// Its items. They were checked when the block was read.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Value<'a>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Value<'a>> + use<'a> {
         let mut reader = Reader { rest: self.items, big_digits: usize::MAX, max_depth: usize::MAX };
         (0..self.count).map_while(move |_| reader.value(0).ok())
     }

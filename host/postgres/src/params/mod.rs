@@ -13,10 +13,8 @@ use std::fmt;
 use bytes::BytesMut;
 use postgres_types::{Format, IsNull, ToSql, Type};
 
-use self::{
-    encode::{Codec, Misfit},
-    marshal::Value,
-};
+use self::encode::{Codec, Misfit};
+pub(crate) use self::marshal::{List, Value};
 use crate::PgError;
 
 /// The parameters of one call, read from its block.
@@ -31,6 +29,15 @@ impl<'a> Params<'a> {
             return Err(PgError::usage(message));
         }
         marshal::read(block).map(Self).map_err(|error| PgError::usage(error.to_string()))
+    }
+
+    /// The parameters that a list within a block is.
+    pub(crate) fn of(list: List<'a>) -> Self {
+        Self(list.iter().collect())
+    }
+
+    pub(crate) fn values(&self) -> &[Value<'a>] {
+        &self.0
     }
 }
 
@@ -61,6 +68,15 @@ impl ParamTypes {
         }
         let pairs = self.0.iter().zip(&params.0).enumerate();
         Ok(pairs.map(|(index, (ty, value))| Bound { index, ty, value }))
+    }
+
+    /// Whether `params` fit, without sending them. `scratch` is room to write in.
+    pub(crate) fn check(&self, params: &Params<'_>, scratch: &mut BytesMut) -> Result<(), PgError> {
+        for bound in self.bind(params)? {
+            scratch.clear();
+            bound.encode(scratch).map_err(|error| PgError::from(&error))?;
+        }
+        Ok(())
     }
 }
 
@@ -108,19 +124,22 @@ impl From<&ParamError> for PgError {
     }
 }
 
+impl Bound<'_> {
+    fn encode(&self, out: &mut BytesMut) -> Result<IsNull, ParamError> {
+        self.ty.codec.encode(self.value, out).map_err(|misfit| {
+            let (number, kind) = (self.index + 1, self.value.kind());
+            ParamError { number, kind, ty: self.ty.name.clone(), misfit }
+        })
+    }
+}
+
 impl ToSql for Bound<'_> {
     fn to_sql(
         &self,
         _: &Type,
         out: &mut BytesMut,
     ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        match self.ty.codec.encode(self.value, out) {
-            Ok(null) => Ok(null),
-            Err(misfit) => {
-                let (number, kind) = (self.index + 1, self.value.kind());
-                Err(Box::new(ParamError { number, kind, ty: self.ty.name.clone(), misfit }))
-            }
-        }
+        Ok(self.encode(out)?)
     }
 
     fn accepts(_: &Type) -> bool {

@@ -48,6 +48,11 @@ impl Columns {
         }
         Self { codecs, packed: packed.into() }
     }
+
+    /// Whether the statement has no rows by its nature.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.codecs.is_empty()
+    }
 }
 
 /// A result block in the making.

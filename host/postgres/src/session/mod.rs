@@ -5,9 +5,11 @@
 //! session is sent before that cancel has been delivered. A session goes back to its pool only when it is proven
 //! clean: by what it knows ([`Session::is_clean`]), or after [`Session::mend`].
 
+mod batch;
 mod cancel;
 mod connect;
 mod endpoint;
+mod pipeline;
 mod tap;
 mod work;
 

@@ -2,7 +2,7 @@
 
 use std::{pin::pin, sync::Arc};
 
-use futures::TryStreamExt;
+use futures::{TryStreamExt, future::join_all};
 use postgres_types::{Kind, Type};
 use tokio_postgres::{Column, Statement};
 
@@ -98,27 +98,40 @@ impl Session {
     }
 
     async fn prepare(&mut self, sql: &str) -> Result<Arc<Prepared>, PgError> {
-        let trace = judge(sql)?;
+        let mut prepared = self.prepare_all(&[(sql, judge(sql)?)]).await;
+        prepared.pop().unwrap_or_else(|| Err(types_beyond_reason()))
+    }
+
+    /// Prepares statements that were judged, all at once. The results are in their order.
+    pub(super) async fn prepare_all(
+        &mut self,
+        judged: &[(&str, Trace)],
+    ) -> Vec<Result<Arc<Prepared>, PgError>> {
         // Given up half-way, the server has a statement that nobody knows.
         let before = std::mem::replace(&mut self.trace, Trace::Spoilt);
-        self.seen.allow(Some(MAX_LOOKUPS));
-        let statement = self.client.prepare(sql).await;
+        self.seen.allow(Some(MAX_LOOKUPS.saturating_add(judged.len() as u32)));
+        let prepared = join_all(judged.iter().map(|(sql, trace)| self.look_up(sql, *trace))).await;
         if self.seen.overran() {
-            return Err(types_beyond_reason());
+            return judged.iter().map(|_| Err(types_beyond_reason())).collect();
         }
         self.seen.allow(None);
-        let statement = match statement {
-            Ok(statement) if deepest(&statement) > MAX_NESTING => {
-                // The driver keeps the types: they go with the session, at once.
-                self.driver.abort();
-                return Err(types_beyond_reason());
-            }
-            other => other,
-        };
         self.trace = before;
-        let prepared = Arc::new(Prepared::new(statement?, trace));
-        self.statements.keep(sql, &prepared);
-        Ok(prepared)
+        for ((sql, _), prepared) in judged.iter().zip(&prepared) {
+            if let Ok(prepared) = prepared {
+                self.statements.keep(sql, prepared);
+            }
+        }
+        prepared
+    }
+
+    async fn look_up(&self, sql: &str, trace: Trace) -> Result<Arc<Prepared>, PgError> {
+        let statement = self.client.prepare(sql).await?;
+        if deepest(&statement) > MAX_NESTING {
+            // The driver keeps the types: they go with the session, at once.
+            self.driver.abort();
+            return Err(types_beyond_reason());
+        }
+        Ok(Arc::new(Prepared::new(statement, trace)))
     }
 
     async fn run(&mut self, prepared: &Prepared, params: &Params<'_>) -> Result<Block, PgError> {
@@ -165,7 +178,7 @@ fn depth(ty: &Type) -> usize {
 }
 
 /// The driver wraps our own error when a parameter did not fit; nothing was sent then.
-fn param_error(error: tokio_postgres::Error) -> PgError {
+pub(super) fn param_error(error: tokio_postgres::Error) -> PgError {
     let source = std::error::Error::source(&error).and_then(|e| e.downcast_ref::<ParamError>());
     match source {
         Some(misfit) => misfit.into(),

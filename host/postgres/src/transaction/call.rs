@@ -14,6 +14,8 @@ pub(super) enum Call<'a> {
         sql: &'a str,
         params: &'a [u8],
     },
+    /// The block of a batch.
+    Batch(&'a [u8]),
     /// A command of the host's own: savepoints.
     Command(&'a str),
     Commit,
@@ -26,6 +28,10 @@ impl Call<'_> {
             Self::Query { sql, params } => {
                 let params = limits.read(sql, params)?;
                 limits.bound(lease.query(sql, &params)).await
+            }
+            Self::Batch(block) => {
+                let batch = limits.read_batch(block)?;
+                limits.bound(lease.batch(&batch, None)).await
             }
             Self::Command(sql) => limits.bound(lease.command(sql)).await.map(|()| Block::new()),
             Self::Commit => {
@@ -43,6 +49,7 @@ pub(super) enum Kept {
         sql: Arc<str>,
         params: Box<[u8]>,
     },
+    Batch(Box<[u8]>),
     Command(Box<str>),
 }
 
@@ -50,6 +57,7 @@ impl Kept {
     pub(super) fn call(&self) -> Call<'_> {
         match self {
             Self::Query { sql, params } => Call::Query { sql, params },
+            Self::Batch(block) => Call::Batch(block),
             Self::Command(sql) => Call::Command(sql),
         }
     }

@@ -81,6 +81,7 @@ impl Log {
                 }
                 _ => (Kept::Query { sql: sql.into(), params: params.into() }, sql.len() + params.len()),
             },
+            Call::Batch(block) => (Kept::Batch(block.into()), block.len()),
             Call::Command(sql) => (Kept::Command(sql.into()), sql.len()),
             Call::Commit => return,
         };

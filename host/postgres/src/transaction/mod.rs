@@ -22,7 +22,9 @@ use self::{
     log::Log,
     replay::{Replay, Replayed, roll_back},
 };
-use crate::{PgError, call::CallLimits, ident::quoted, pool::Lease, rows::Block, session::Status};
+use crate::{
+    PgError, PgErrorKind, call::CallLimits, ident::quoted, pool::Lease, rows::Block, session::Status,
+};
 
 /// An open transaction. Calls take turns. Dropping it rolls it back in the background, then its session returns to
 /// the pool; dropping a call's future cancels its statement, which usually aborts the transaction, and certainly does
@@ -39,7 +41,8 @@ pub struct Transaction {
 
 struct State {
     standing: Standing,
-    log: Log,
+    /// None: it is never replayed.
+    log: Option<Log>,
 }
 
 /// Where a transaction stands.
@@ -47,7 +50,7 @@ struct State {
 enum Standing {
     /// Open on the server, or aborted there.
     Open(Lease),
-    /// Rolled back for good, since a replay failed; the guest has yet to end it.
+    /// Rolled back for good, as when a replay failed; the guest has yet to end it.
     Undone,
     /// Ended by the guest.
     Ended,
@@ -56,7 +59,8 @@ enum Standing {
 impl Transaction {
     /// The transaction that `opening` began on `lease`.
     pub(crate) fn new(lease: Lease, limits: CallLimits, opening: String, retries: u32) -> Self {
-        let state = State { standing: Standing::Open(lease), log: Log::new(limits.replay) };
+        let log = (retries > 0).then(|| Log::new(limits.replay));
+        let state = State { standing: Standing::Open(lease), log };
         let (opening, begun, replayed) = (opening.into(), AtomicU32::new(0), AtomicU32::new(0));
         Self { state: Mutex::new(state), limits, opening, retries, begun, replayed }
     }
@@ -76,6 +80,15 @@ impl Transaction {
     /// why), or read differently when it was, or had no retries left; it is rolled back after the last two.
     pub async fn query(&self, sql: &str, params: &[u8]) -> Result<Vec<u8>, PgError> {
         self.call(Call::Query { sql, params }, &self.limits).await
+    }
+
+    /// Runs a batch, within the transaction. See [`Database::batch`](crate::Database::batch) for the blocks.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query). After any but `usage` and `database` the transaction is rolled back, since how much of the
+    /// batch has happened is not known.
+    pub async fn batch(&self, block: &[u8]) -> Result<Vec<u8>, PgError> {
+        self.call(Call::Batch(block), &self.limits).await
     }
 
     /// Opens a savepoint.
@@ -126,17 +139,18 @@ impl Transaction {
             self.limits.bound(lease.command("ROLLBACK")).await?;
             return Err(PgError::database("25P02", "the transaction was aborted and is rolled back"));
         }
-        match Call::Commit.run(&mut lease, &self.limits).await {
-            Err(failure) if self.replays_after(&failure) => {
-                let log = &mut state.log;
+        let answer = Call::Commit.run(&mut lease, &self.limits).await;
+        let answer = match (answer, &mut state.log) {
+            (Err(failure), Some(log)) if failure.is_serialization_failure() => {
                 log.expect();
                 match log.given_up() {
                     Some(reason) => Err(failure.not_replayed(reason)),
-                    None => self.replay(&mut lease, log, Call::Commit, failure).await?.map(drop),
+                    None => self.replay(&mut lease, log, Call::Commit, failure).await?,
                 }
             }
-            answer => answer.map(drop),
-        }
+            (answer, _) => answer,
+        };
+        answer.map(drop)
     }
 
     /// Rolls back.
@@ -166,12 +180,16 @@ impl Transaction {
     async fn call(&self, call: Call<'_>, limits: &CallLimits) -> Result<Block, PgError> {
         let mut state = self.state.lock().await;
         let State { standing, log } = &mut *state;
-        let lease = standing.open()?;
-        if self.retries == 0 {
-            return call.run(lease, limits).await;
+        standing.open()?;
+        if let Some(log) = log {
+            log.expect();
         }
-        log.expect();
-        let answer = match call.run(lease, limits).await {
+        let answer = match call {
+            Call::Batch(_) => standing.run_whole(call, limits).await,
+            _ => call.run(standing.open()?, limits).await,
+        };
+        let Some(log) = log else { return answer };
+        let answer = match answer {
             Err(failure) if failure.is_serialization_failure() => match log.given_up() {
                 Some(reason) => Err(failure.not_replayed(reason)),
                 None => {
@@ -186,10 +204,6 @@ impl Transaction {
         };
         log.note(call, Outcome::of(&answer));
         answer
-    }
-
-    fn replays_after(&self, failure: &PgError) -> bool {
-        self.retries > 0 && failure.is_serialization_failure()
     }
 
     /// Replays until `call`, which met `failure`, has another answer: the inner result.
@@ -242,6 +256,14 @@ impl WithinTransaction<'_> {
     pub async fn query(&self, sql: &str, params: &[u8]) -> Result<Vec<u8>, PgError> {
         self.transaction.call(Call::Query { sql, params }, &self.limits).await
     }
+
+    /// As [`Transaction::batch`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn batch(&self, block: &[u8]) -> Result<Vec<u8>, PgError> {
+        self.transaction.call(Call::Batch(block), &self.limits).await
+    }
 }
 
 impl Standing {
@@ -263,6 +285,22 @@ impl Standing {
         Ok(lease)
     }
 
+    /// Runs what must not be left half-done: given up, or ended so that it is not known what has happened, it rolls the
+    /// transaction back.
+    async fn run_whole(&mut self, call: Call<'_>, limits: &CallLimits) -> Result<Block, PgError> {
+        let mut lease = self.undo()?;
+        let answer = call.run(&mut lease, limits).await;
+        let known = match &answer {
+            Ok(_) => true,
+            Err(error) if error.kind == PgErrorKind::Usage => true,
+            Err(_) => limits.bound(lease.status()).await == Ok(Status::Failed),
+        };
+        if known {
+            *self = Self::Open(lease);
+        }
+        answer
+    }
+
     /// Takes the lease out.
     fn undo(&mut self) -> Result<Lease, PgError> {
         match std::mem::replace(self, Self::Undone) {
@@ -274,7 +312,7 @@ impl Standing {
 }
 
 fn undone() -> PgError {
-    PgError::database("25P02", "the transaction is rolled back: its replay failed")
+    PgError::database("25P02", "the transaction is rolled back")
 }
 
 fn ended() -> PgError {

@@ -120,8 +120,21 @@ pub struct Answer {
 impl Answer {
     pub fn read(block: &[u8]) -> Self {
         let mut rest = block;
-        let Py::Tuple(parts) = unpack(&mut rest) else { panic!("no tuple") };
+        let answer = Self::of(unpack(&mut rest));
         assert!(rest.is_empty(), "{} bytes too many", rest.len());
+        answer
+    }
+
+    /// The answers of a batch.
+    pub fn read_all(block: &[u8]) -> Vec<Self> {
+        let mut rest = block;
+        let Py::Tuple(answers) = unpack(&mut rest) else { panic!("no tuple") };
+        assert!(rest.is_empty(), "{} bytes too many", rest.len());
+        answers.into_iter().map(Self::of).collect()
+    }
+
+    fn of(answer: Py) -> Self {
+        let Py::Tuple(parts) = answer else { panic!("no tuple") };
         let [Py::Int(affected), Py::Tuple(columns), Py::List(rows)] = &parts[..] else { panic!("{parts:?}") };
         let column = |column: &Py| match column {
             Py::Tuple(parts) => match &parts[..] {
