@@ -12,13 +12,14 @@ pub(crate) struct CallLimits {
     pub(crate) statement_timeout: Duration,
     pub(crate) max_parameter_bytes: usize,
     pub(crate) replay: LogLimits,
+    pub(crate) max_result_bytes: usize,
 }
 
 impl CallLimits {
     pub(crate) fn of(limits: &PoolLimits) -> Self {
-        let PoolLimits { statement_timeout, max_parameter_bytes, .. } = *limits;
+        let PoolLimits { statement_timeout, max_parameter_bytes, max_result_bytes, .. } = *limits;
         let replay = LogLimits { bytes: limits.max_replay_bytes, calls: limits.max_replay_statements };
-        Self { statement_timeout, max_parameter_bytes, replay }
+        Self { statement_timeout, max_parameter_bytes, max_result_bytes, replay }
     }
 
     /// The same with less time for a statement. A longer time changes nothing.
@@ -29,12 +30,17 @@ impl CallLimits {
 
     /// Reads the parameters of a call, once its statement is of a size.
     pub(crate) fn read<'a>(&self, sql: &str, params: &'a [u8]) -> Result<Params<'a>, PgError> {
-        let limit = self.max_parameter_bytes;
-        if sql.len() > limit {
-            let size = sql.len();
+        self.check(sql)?;
+        Params::read(params, self.max_parameter_bytes)
+    }
+
+    /// Whether a statement is of a size.
+    pub(crate) fn check(&self, sql: &str) -> Result<(), PgError> {
+        let (size, limit) = (sql.len(), self.max_parameter_bytes);
+        if size > limit {
             return Err(PgError::usage(format!("the statement has {size} bytes, over the limit of {limit}")));
         }
-        Params::read(params, limit)
+        Ok(())
     }
 
     /// Reads a batch.

@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
-    limits: CallLimits,
+    pub(crate) limits: CallLimits,
 }
 
 impl Database {

@@ -69,6 +69,8 @@ pub struct ServerReport {
     pub constraint: Option<String>,
     /// 1-based character position in the statement.
     pub position: Option<u32>,
+    /// Where the server stood: the calls it was in, the line of a COPY's data.
+    pub context: Option<String>,
 }
 
 impl PgError {
@@ -185,6 +187,14 @@ impl PgError {
         self
     }
 
+    /// Of a COPY: where in its data the server stood becomes the detail, unless it gave another.
+    pub(crate) fn with_line(mut self) -> Self {
+        if let Some(report) = &mut self.report {
+            report.detail = report.detail.take().or_else(|| report.context.take());
+        }
+        self
+    }
+
     /// Adds to a failed COMMIT what the caller must know about it.
     pub(crate) fn outcome_unknown(mut self) -> Self {
         if matches!(self.kind, PgErrorKind::Connection | PgErrorKind::Timeout | PgErrorKind::Canceled) {
@@ -237,6 +247,7 @@ fn from_server(db: &DbError) -> PgError {
             Some(ErrorPosition::Original(at)) => Some(*at),
             _ => None,
         },
+        context: text(db.where_()),
     };
     let kind = kind_of(sqlstate, severity);
     let error = PgError::plain(kind, shortened(db.message()), is_retryable(kind, sqlstate));

@@ -40,13 +40,58 @@ pub(crate) fn judge(sql: &str) -> Result<Trace, PgError> {
             return Err(PgError::usage_hint(message, "use the transaction interface"));
         }
         ("copy", _) if tokens(sql).any(|t| is_word(t, "stdin") || is_word(t, "stdout")) => {
-            return Err(PgError::usage("copy from or to the client is not supported by query"));
+            let message = "copy from or to the client is no statement of its own here";
+            return Err(PgError::usage_hint(message, "use the copy interface"));
         }
         ("prepare" | "deallocate" | "discard" | "load", _) => return Ok(Trace::Spoilt),
         _ => {}
     }
     let known = HARMLESS_COMMANDS.binary_search(&first.as_str()).is_ok();
-    Ok(if known && !touches_session(sql) { Trace::None } else { Trace::Dirty })
+    Ok(if known && !touches_session(tokens(sql)) { Trace::None } else { Trace::Dirty })
+}
+
+/// Which way a COPY over the wire goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// `FROM STDIN`.
+    In,
+    /// `TO STDOUT`.
+    Out,
+}
+
+/// Judges `sql`, which must be a COPY over the wire in this direction.
+///
+/// # Errors
+/// `usage` for anything else. `STDIN` and `STDOUT` mean the same to the server (its `gram.y`), so they do here.
+pub(crate) fn judge_copy(sql: &str, wanted: Direction) -> Result<Trace, PgError> {
+    let (verb, example) = match wanted {
+        Direction::In => ("from", "`COPY … FROM STDIN`"),
+        Direction::Out => ("to", "`COPY … TO STDOUT`"),
+    };
+    let refused = || PgError::usage(format!("only {example} is a copy of this direction"));
+    if sql.contains('\0') {
+        return Err(PgError::usage("the statement contains a null character"));
+    }
+    let mut depth = 0_u32;
+    let mut words = tokens(sql).filter(|token| match token {
+        Token::Sign(b'(') => {
+            depth += 1;
+            false
+        }
+        Token::Sign(b')') => {
+            depth = depth.saturating_sub(1);
+            false
+        }
+        _ => depth == 0,
+    });
+    let copies = words.next().is_some_and(|token| is_word(token, "copy"));
+    let found = words.find(|token| is_word(*token, "from") || is_word(*token, "to"));
+    let wire = words.next().is_some_and(|token| is_word(token, "stdin") || is_word(token, "stdout"));
+    if !(copies && wire && found.is_some_and(|token| is_word(token, verb))) {
+        return Err(refused());
+    }
+    // `COPY` itself stands before a parenthesis without being called.
+    Ok(if touches_session(tokens(sql).skip(1)) { Trace::Dirty } else { Trace::None })
 }
 
 /// Whether a statement moves within its transaction: with one of these, what failed may still be committed.
@@ -68,11 +113,11 @@ fn is_word(token: Token<'_>, word: &str) -> bool {
 }
 
 /// Whether the text makes something temporary or calls a function that is not known to be harmless.
-fn touches_session(sql: &str) -> bool {
+fn touches_session<'a>(tokens: impl Iterator<Item = Token<'a>>) -> bool {
     let mut before: Option<Token<'_>> = None;
     // Behind INTO stands a table's name, and behind that its columns: no call.
     let mut target = false;
-    for token in tokens(sql) {
+    for token in tokens {
         let joins = before.is_some_and(|t| is_word(t, "into") || t == Token::Sign(b'.'));
         match token {
             Token::Word(word) | Token::Quoted(word) if is_temporary(word) => return true,
@@ -217,6 +262,39 @@ mod tests {
         for sql in ["PREPARE x AS SELECT 1", "deallocate all", "DISCARD ALL", "load 'x'"] {
             assert_eq!(judge(sql), Ok(Trace::Spoilt), "{sql}");
         }
+    }
+
+    #[test]
+    fn copies_over_the_wire_are_told_by_their_direction() {
+        use Direction::{In, Out};
+        for (sql, direction) in [
+            ("COPY t FROM STDIN", In),
+            ("copy t from stdout", In),
+            ("copy binary t from stdin", In),
+            ("/* to stdout */ copy public.\"to stdout\" (a, b) from stdin with (format csv) where a > 0", In),
+            ("COPY (SELECT a FROM stdin) TO STDOUT", Out),
+            ("copy t to stdin csv header", Out),
+        ] {
+            let other = if direction == In { Out } else { In };
+            assert!(judge_copy(sql, direction).is_ok(), "{sql}");
+            assert!(judge_copy(sql, other).is_err(), "{sql}");
+        }
+        for sql in [
+            "COPY t FROM 'stdin'",
+            "COPY t FROM \"stdin\"",
+            "COPY t TO PROGRAM 'cat' -- STDOUT",
+            "COPY t FROM PROGRAM 'x' WITH (stdin)",
+            "SELECT 'copy t from stdin'",
+            "SELECT 1 FROM stdin",
+            "COPY (SELECT 1 FROM STDIN)",
+            "copy t from stdin\0",
+            "copy",
+            "",
+        ] {
+            assert!(judge_copy(sql, In).is_err() && judge_copy(sql, Out).is_err(), "{sql}");
+        }
+        assert_eq!(judge_copy("COPY (SELECT touch()) TO STDOUT", Out), Ok(Trace::Dirty));
+        assert_eq!(judge_copy("COPY (SELECT 1) TO STDOUT WITH (FORMAT csv)", Out), Ok(Trace::None));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod batch;
 mod call;
 mod config;
+mod copy;
 mod database;
 mod databases;
 pub mod embedded;
@@ -19,10 +20,13 @@ mod pool;
 mod rows;
 mod session;
 mod statement;
+mod stream;
 mod transaction;
 
 pub use config::{ConfigError, DatabaseConfig, PoolLimits, Reset};
+pub use copy::{CopyIn, CopyOut};
 pub use database::Database;
 pub use databases::{Databases, DatabasesBuilder};
 pub use error::{PgError, PgErrorKind, ServerReport};
+pub use stream::RowStream;
 pub use transaction::{Isolation, Transaction, TransactionOptions, WithinTransaction};

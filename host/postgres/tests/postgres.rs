@@ -12,6 +12,8 @@
 mod batches;
 #[path = "postgres/blocks.rs"]
 mod blocks;
+#[path = "postgres/copies.rs"]
+mod copies;
 #[path = "postgres/embedded.rs"]
 mod embedded;
 #[path = "postgres/errors.rs"]
@@ -28,6 +30,8 @@ mod rows;
 mod sessions;
 #[path = "postgres/statements.rs"]
 mod statements;
+#[path = "postgres/streams.rs"]
+mod streams;
 #[path = "postgres/support.rs"]
 mod support;
 #[path = "postgres/transactions.rs"]

@@ -53,6 +53,48 @@ impl Columns {
     pub(crate) fn is_empty(&self) -> bool {
         self.codecs.is_empty()
     }
+
+    /// The packed tuple of `(name, oid, kind)`.
+    pub(crate) fn packed(&self) -> &[u8] {
+        &self.packed
+    }
+
+    /// Packs one row as a tuple.
+    fn pack(&self, row: &Row, out: &mut Block) -> Result<(), PgError> {
+        marshal::tuple(out, self.codecs.len());
+        for (index, codec) in self.codecs.iter().enumerate() {
+            let Field(field) = row.try_get(index)?;
+            match field {
+                None => marshal::none(out),
+                Some(bytes) => codec.write(bytes, out).map_err(|error| {
+                    let name = row.columns().get(index).map_or("", Column::name);
+                    PgError::database("22P03", format!("column `{name}`: {error}"))
+                })?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Packs one row of at most `limit` bytes into a list of rows: a block that is empty or holds a list made so. A
+    /// failure leaves the list as it was.
+    pub(crate) fn push(&self, row: &Row, list: &mut Block, limit: usize) -> Result<(), PgError> {
+        let before = list.len();
+        if list.is_empty() {
+            marshal::list(list, 0);
+        }
+        let packed = match self.pack(row, list) {
+            Ok(()) if list.len() - before > limit => Err(PgError::too_large(limit)),
+            other => other,
+        };
+        if packed.is_err() {
+            list.truncate(before);
+            return packed;
+        }
+        if let Some(count) = list.get_mut(1..).and_then(<[u8]>::first_chunk_mut::<4>) {
+            *count = (u32::from_le_bytes(*count) + 1).to_le_bytes();
+        }
+        Ok(())
+    }
 }
 
 /// A result block in the making.
@@ -78,18 +120,7 @@ impl<'a> Packer<'a> {
 
     /// Packs one row.
     pub(crate) fn row(&mut self, row: &Row) -> Result<(), PgError> {
-        let codecs = &self.columns.codecs;
-        marshal::tuple(&mut self.block, codecs.len());
-        for (index, codec) in codecs.iter().enumerate() {
-            let Field(field) = row.try_get(index)?;
-            match field {
-                None => marshal::none(&mut self.block),
-                Some(bytes) => codec.write(bytes, &mut self.block).map_err(|error| {
-                    let name = row.columns().get(index).map_or("", Column::name);
-                    PgError::database("22P03", format!("column `{name}`: {error}"))
-                })?,
-            }
-        }
+        self.columns.pack(row, &mut self.block)?;
         self.rows += 1;
         if self.block.len() > self.limit { Err(PgError::too_large(self.limit)) } else { Ok(()) }
     }

@@ -9,6 +9,8 @@ mod batch;
 mod cancel;
 mod connect;
 mod endpoint;
+mod flow;
+mod outgoing;
 mod pipeline;
 mod tap;
 mod work;
@@ -21,10 +23,11 @@ use tokio::{
 };
 use tokio_postgres::Client;
 
-use self::work::Working;
 pub(crate) use self::{
     endpoint::Endpoint,
+    flow::{Flow, Incoming},
     tap::{Seen, Status},
+    work::Working,
 };
 use crate::{PgError, judge::Trace, statement::Statements};
 
@@ -88,7 +91,7 @@ impl Session {
     /// Where the session stands; asks the server when it may have changed its mind.
     pub(crate) async fn status(&mut self) -> Result<Status, PgError> {
         if self.unsure {
-            let working = Working::begin(self).await;
+            let working = Working::begin(&mut *self).await;
             // A Sync: its answer says where the session stands.
             let answer = working.session.client.check_connection().await;
             working.end(answer.map_err(PgError::from))?;

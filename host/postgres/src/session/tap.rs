@@ -4,7 +4,8 @@
 //! whether a request reached the wire, and it buffers a message of any size. So the socket that it reads from is
 //! this one: it follows the frames of the server's messages (type byte, length, body; PostgreSQL documentation,
 //! "Message Formats"), notes the status and the count of bytes written, and breaks the connection before a message
-//! over the limit is read, or when the driver makes more requests of its own than it was allowed. It changes nothing.
+//! over the limit is read, or when the driver makes more requests of its own than it was allowed. It changes nothing but
+//! one type byte at the start of a COPY ([`Outgoing`]).
 
 use std::{
     io,
@@ -17,6 +18,8 @@ use std::{
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::outgoing::{FLUSH, Outgoing};
 
 /// Where the server says its session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +37,10 @@ pub(crate) enum Status {
 pub(crate) struct Seen {
     status: AtomicU8,
     written: AtomicU64,
+    errors: AtomicU64,
     oversized: AtomicBool,
+    /// A COPY from the client is about to start.
+    copies: AtomicBool,
     /// How many more requests may be answered.
     answers: AtomicU32,
 }
@@ -43,6 +49,11 @@ impl Seen {
     /// Allows so many answered requests from now on; none: any number.
     pub(crate) fn allow(&self, answers: Option<u32>) {
         self.answers.store(answers.unwrap_or(u32::MAX), Ordering::Release);
+    }
+
+    /// Announces a COPY from the client: the next request.
+    pub(crate) fn expect_copy(&self) {
+        self.copies.store(true, Ordering::Release);
     }
 
     /// Whether the connection was broken because there were more.
@@ -76,6 +87,11 @@ impl Seen {
         self.written.load(Ordering::Acquire)
     }
 
+    /// How many errors the server has sent.
+    pub(crate) fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Acquire)
+    }
+
     /// Whether the connection was broken because a message was over the limit.
     pub(crate) fn oversized(&self) -> bool {
         self.oversized.load(Ordering::Acquire)
@@ -88,6 +104,7 @@ pub(crate) struct Tap<S> {
     socket: S,
     seen: Arc<Seen>,
     frames: Frames,
+    outgoing: Outgoing,
 }
 
 impl<S> Tap<S> {
@@ -96,10 +113,13 @@ impl<S> Tap<S> {
         let seen = Seen {
             status: AtomicU8::new(b'I'),
             written: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
             oversized: AtomicBool::new(false),
+            copies: AtomicBool::new(false),
             answers: AtomicU32::new(u32::MAX),
         };
-        Self { socket, seen: Arc::new(seen), frames: Frames { limit, ..Frames::default() } }
+        let frames = Frames { limit, ..Frames::default() };
+        Self { socket, seen: Arc::new(seen), frames, outgoing: Outgoing::default() }
     }
 
     pub(crate) fn seen(&self) -> Arc<Seen> {
@@ -116,9 +136,11 @@ struct Frames {
     filled: usize,
     /// Bytes of the body still to come.
     body: usize,
+    errors: u64,
 }
 
 const READY_FOR_QUERY: u8 = b'Z';
+const ERROR: u8 = b'E';
 
 /// Why the connection is to be broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +152,7 @@ enum Break {
 }
 
 impl Frames {
-    /// Follows `bytes`, telling `ready` each transaction status that goes by.
+    /// Follows `bytes`, telling `ready` each transaction status that goes by, and counting errors.
     fn follow(&mut self, mut bytes: &[u8], mut ready: impl FnMut(u8) -> bool) -> Result<(), Break> {
         while let Some(&next) = bytes.first() {
             if self.body > 0 {
@@ -148,8 +170,9 @@ impl Frames {
             self.filled += 1;
             bytes = bytes.get(1..).unwrap_or_default();
             if self.filled == self.header.len() {
-                let [_, a, b, c, d] = self.header;
+                let [kind, a, b, c, d] = self.header;
                 self.filled = 0;
+                self.errors += u64::from(kind == ERROR);
                 // The length counts itself, not the type byte.
                 self.body = (u32::from_be_bytes([a, b, c, d]) as usize).saturating_sub(4);
                 if self.body > self.limit {
@@ -163,11 +186,13 @@ impl Frames {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { socket, seen, frames } = self.get_mut();
+        let Self { socket, seen, frames, .. } = self.get_mut();
         let before = buf.filled().len();
         std::task::ready!(Pin::new(socket).poll_read(cx, buf))?;
         let new = buf.filled().get(before..).unwrap_or_default();
-        Poll::Ready(frames.follow(new, |status| seen.ready(status)).map_err(|broken| {
+        let followed = frames.follow(new, |status| seen.ready(status));
+        seen.errors.store(frames.errors, Ordering::Release);
+        Poll::Ready(followed.map_err(|broken| {
             seen.oversized.fetch_or(broken == Break::Size, Ordering::AcqRel);
             io::ErrorKind::FileTooLarge.into()
         }))
@@ -176,8 +201,21 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { socket, seen, .. } = self.get_mut();
-        let count = std::task::ready!(Pin::new(socket).poll_write(cx, buf))?;
+        let Self { socket, seen, outgoing, .. } = self.get_mut();
+        if seen.copies.load(Ordering::Acquire) && seen.copies.swap(false, Ordering::AcqRel) {
+            outgoing.hold();
+        }
+        let found = outgoing.find(buf);
+        let part = match found {
+            Some(0) => FLUSH,
+            Some(at) => buf.get(..at).unwrap_or_default(),
+            None => buf,
+        };
+        let count = std::task::ready!(Pin::new(socket).poll_write(cx, part))?;
+        if found == Some(0) && count > 0 {
+            outgoing.changed();
+        }
+        outgoing.walk(buf.get(..count).unwrap_or_default());
         seen.written.fetch_add(count as u64, Ordering::AcqRel);
         Poll::Ready(Ok(count))
     }
@@ -195,7 +233,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
 mod tests {
     use super::*;
 
-    const STREAM: &[u8] = b"C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05TZ\0\0\0\x05EN\0\0\0\x04Z\0\0\0\x05I";
+    const STREAM: &[u8] = b"C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05TE\0\0\0\x04Z\0\0\0\x05EN\0\0\0\x04Z\0\0\0\x05I";
 
     #[test]
     fn statuses_are_seen_however_the_stream_is_cut() {
@@ -207,7 +245,7 @@ mod tests {
                 true
             };
             assert!(STREAM.chunks(size).all(|chunk| frames.follow(chunk, &mut push).is_ok()));
-            assert_eq!(seen, b"TEI", "cut every {size}");
+            assert_eq!((seen.as_slice(), frames.errors), (b"TEI".as_slice(), 1), "cut every {size}");
         }
     }
 

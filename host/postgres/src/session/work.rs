@@ -1,10 +1,10 @@
 //! Work on a session: statements and commands, and what happens when one is given up.
 
-use std::{pin::pin, sync::Arc};
+use std::{ops::DerefMut, pin::pin, sync::Arc};
 
 use futures::{TryStreamExt, future::join_all};
 use postgres_types::{Kind, Type};
-use tokio_postgres::{Column, Statement};
+use tokio_postgres::{Column, RowStream, Statement};
 
 use super::{Session, Status};
 use crate::{
@@ -15,15 +15,15 @@ use crate::{
     statement::Prepared,
 };
 
-/// Work under way. Dropped before its end (the caller's future was dropped, or the result is not wanted any more), it
-/// cancels what runs on the server.
-pub(super) struct Working<'a> {
-    pub(super) session: &'a mut Session,
+/// Work under way, on a session or on the lease of one. Dropped before its end (the caller's future was dropped, or
+/// the result is not wanted any more), it cancels what runs on the server.
+pub(crate) struct Working<S: DerefMut<Target = Session>> {
+    pub(super) session: S,
 }
 
-impl<'a> Working<'a> {
+impl<S: DerefMut<Target = Session>> Working<S> {
     /// Begins, once an earlier cancel has been delivered: it could hit the wrong statement.
-    pub(super) async fn begin(session: &'a mut Session) -> Self {
+    pub(crate) async fn begin(mut session: S) -> Self {
         if let Some(cancel) = &mut session.cancel {
             // The task logs its own failure; it ends at its own deadline.
             let _ = cancel.await;
@@ -33,8 +33,13 @@ impl<'a> Working<'a> {
         Self { session }
     }
 
+    /// Goes on with work that was [left running](Self::leave) on the session.
+    pub(crate) fn resume(session: S) -> Self {
+        Self { session }
+    }
+
     /// Ends with the driver's last word in: nothing of it runs any more, except after `too-large`.
-    pub(super) fn end<T>(self, result: Result<T, PgError>) -> Result<T, PgError> {
+    pub(crate) fn end<T>(mut self, result: Result<T, PgError>) -> Result<T, PgError> {
         let oversized = self.session.seen.oversized();
         match &result {
             Ok(_) => self.session.working = false,
@@ -50,13 +55,25 @@ impl<'a> Working<'a> {
     }
 }
 
-impl Drop for Working<'_> {
+impl Working<&mut Session> {
+    /// Leaves what began well running: whoever holds the session's lease must [resume](Self::resume) it at once.
+    pub(super) fn leave<T>(self, begun: Result<T, PgError>) -> Result<T, PgError> {
+        if begun.is_err() {
+            return self.end(begun);
+        }
+        std::mem::forget(self);
+        begun
+    }
+}
+
+impl<S: DerefMut<Target = Session>> Drop for Working<S> {
     fn drop(&mut self) {
-        if self.session.working {
-            self.session.working = false;
-            self.session.unsure = true;
-            if !self.session.is_closed() {
-                self.session.send_cancel();
+        let session = &mut *self.session;
+        if session.working {
+            session.working = false;
+            session.unsure = true;
+            if !session.is_closed() {
+                session.send_cancel();
             }
         }
     }
@@ -77,24 +94,39 @@ impl Session {
         working.end(result)
     }
 
-    /// One run, and a second when the kept statement proves stale. Within a transaction the first failure has
-    /// aborted it, so there the second is left to the caller.
     async fn attempt(&mut self, sql: &str, params: &Params<'_>) -> Result<Block, PgError> {
-        let before = self.seen.status();
-        let Some(kept) = self.statements.get(sql) else {
-            let prepared = self.prepare(sql).await?;
-            return self.run(&prepared, params).await;
-        };
-        let result = self.run(&kept, params).await;
-        if !result.as_ref().is_err_and(PgError::is_stale) {
-            return result;
+        let (prepared, rows) = self.open(sql, params).await?;
+        let mut rows = pin!(rows);
+        let mut packer = Packer::new(&prepared.columns, self.max_result_bytes);
+        while let Some(row) = rows.try_next().await? {
+            packer.row(&row)?;
         }
-        self.statements.forget(sql);
-        if before != Status::Idle {
-            return result;
+        self.ran(&prepared);
+        Ok(packer.finish(rows.rows_affected().unwrap_or(0)))
+    }
+
+    /// Starts a statement: once, and a second time when the kept one proves stale, which the server finds before
+    /// anything of it runs. Within a transaction the first failure has aborted it, so there the second is left to
+    /// the caller.
+    pub(super) async fn open(
+        &mut self,
+        sql: &str,
+        params: &Params<'_>,
+    ) -> Result<(Arc<Prepared>, RowStream), PgError> {
+        let before = self.seen.status();
+        if let Some(kept) = self.statements.get(sql) {
+            let rows = self.run(&kept, params).await;
+            if !rows.as_ref().is_err_and(PgError::is_stale) {
+                return rows.map(|rows| (kept, rows));
+            }
+            self.statements.forget(sql);
+            if before != Status::Idle {
+                return rows.map(|rows| (kept, rows));
+            }
         }
         let prepared = self.prepare(sql).await?;
-        self.run(&prepared, params).await
+        let rows = self.run(&prepared, params).await?;
+        Ok((prepared, rows))
     }
 
     async fn prepare(&mut self, sql: &str) -> Result<Arc<Prepared>, PgError> {
@@ -134,19 +166,17 @@ impl Session {
         Ok(Arc::new(Prepared::new(statement, trace)))
     }
 
-    async fn run(&mut self, prepared: &Prepared, params: &Params<'_>) -> Result<Block, PgError> {
+    async fn run(&mut self, prepared: &Prepared, params: &Params<'_>) -> Result<RowStream, PgError> {
         let bound = prepared.params.bind(params)?;
         self.trace = self.trace.max(prepared.trace);
-        let rows = self.client.query_raw(&prepared.statement, bound).await.map_err(param_error)?;
-        let mut rows = pin!(rows);
-        let mut packer = Packer::new(&prepared.columns, self.max_result_bytes);
-        while let Some(row) = rows.try_next().await? {
-            packer.row(&row)?;
-        }
+        self.client.query_raw(&prepared.statement, bound).await.map_err(param_error)
+    }
+
+    /// Notes that a statement has run to its end.
+    pub(super) fn ran(&mut self, prepared: &Prepared) {
         if prepared.trace == Trace::Spoilt {
             self.statements.clear();
         }
-        Ok(packer.finish(rows.rows_affected().unwrap_or(0)))
     }
 }
 

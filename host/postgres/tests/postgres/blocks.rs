@@ -119,17 +119,12 @@ pub struct Answer {
 
 impl Answer {
     pub fn read(block: &[u8]) -> Self {
-        let mut rest = block;
-        let answer = Self::of(unpack(&mut rest));
-        assert!(rest.is_empty(), "{} bytes too many", rest.len());
-        answer
+        Self::of(unpack_all(block))
     }
 
     /// The answers of a batch.
     pub fn read_all(block: &[u8]) -> Vec<Self> {
-        let mut rest = block;
-        let Py::Tuple(answers) = unpack(&mut rest) else { panic!("no tuple") };
-        assert!(rest.is_empty(), "{} bytes too many", rest.len());
+        let Py::Tuple(answers) = unpack_all(block) else { panic!("no tuple") };
         answers.into_iter().map(Self::of).collect()
     }
 
@@ -157,6 +152,14 @@ impl Answer {
     pub fn kind(&self) -> &str {
         &self.columns[0].2
     }
+}
+
+/// A block of one value.
+pub fn unpack_all(block: &[u8]) -> Py {
+    let mut rest = block;
+    let value = unpack(&mut rest);
+    assert!(rest.is_empty(), "{} bytes too many", rest.len());
+    value
 }
 
 fn unpack(rest: &mut &[u8]) -> Py {

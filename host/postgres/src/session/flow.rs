@@ -1,0 +1,119 @@
+//! Work that goes on after the call that began it: rows and COPY data that flow while a guest or a client takes or
+//! gives them.
+//!
+//! A [`Flow`] holds its lease by value. Its end, or the failure that ended it, gives the lease back at once; dropped
+//! before, it cancels what runs on the server, and the lease goes back to be mended.
+
+use std::{pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use tokio_postgres::{CopyInSink, CopyOutStream, Row, RowStream};
+
+use super::{Session, Working};
+use crate::{
+    PgError,
+    judge::{Direction, Trace, judge_copy},
+    params::Params,
+    pool::Lease,
+    statement::Prepared,
+};
+
+/// A lease at work.
+pub(crate) struct Flow {
+    /// None: its end was seen.
+    working: Option<Working<Lease>>,
+    /// The server's errors so far, when it began.
+    errors: u64,
+}
+
+impl Flow {
+    /// Takes over what a call on this lease left running.
+    pub(crate) fn of(lease: Lease) -> Self {
+        let errors = lease.seen.errors();
+        Self { working: Some(Working::resume(lease)), errors }
+    }
+
+    /// Whether its end has not been seen.
+    pub(crate) fn flows(&self) -> bool {
+        self.working.is_some()
+    }
+
+    /// Whether the server has sent an error that the driver may not have told yet.
+    pub(crate) fn failed(&self) -> bool {
+        self.working.as_ref().is_some_and(|working| working.session.seen.errors() > self.errors)
+    }
+
+    /// Ends it with the driver's last word; the lease goes back.
+    pub(crate) fn end<T>(&mut self, result: Result<T, PgError>) -> Result<T, PgError> {
+        match self.working.take() {
+            Some(working) => working.end(result),
+            None => result,
+        }
+    }
+
+    /// Ends it once a statement's last row is in.
+    pub(crate) fn end_of(&mut self, prepared: &Prepared) -> Result<(), PgError> {
+        if let Some(working) = &mut self.working {
+            working.session.ran(prepared);
+        }
+        self.end(Ok(()))
+    }
+}
+
+/// Rows on their way, and the first of them.
+pub(crate) struct Incoming {
+    pub(crate) prepared: Arc<Prepared>,
+    /// None: there is none.
+    pub(crate) first: Option<Row>,
+    pub(crate) rows: Pin<Box<RowStream>>,
+}
+
+impl Session {
+    /// Starts a statement and waits for its first row. It is left running.
+    pub(crate) async fn start_rows(&mut self, sql: &str, params: &Params<'_>) -> Result<Incoming, PgError> {
+        let working = Working::begin(self).await;
+        let begun = async {
+            let (prepared, rows) = working.session.open(sql, params).await?;
+            let mut rows = Box::pin(rows);
+            let first = rows.try_next().await?;
+            Ok(Incoming { prepared, first, rows })
+        };
+        let begun = begun.await;
+        working.leave(begun)
+    }
+
+    /// Starts a COPY to the server and waits until the server wants its data. It is left running.
+    pub(crate) async fn start_copy_in(&mut self, sql: &str) -> Result<Pin<Box<CopyInSink<Bytes>>>, PgError> {
+        let trace = judge_copy(sql, Direction::In)?;
+        let working = Working::begin(self).await;
+        let begun = async {
+            let statement = working.session.prepare_copy(sql, trace).await?;
+            working.session.seen.expect_copy();
+            Ok(Box::pin(working.session.client.copy_in(&statement).await?))
+        };
+        let begun = begun.await;
+        working.leave(begun)
+    }
+
+    /// Starts a COPY from the server. It is left running.
+    pub(crate) async fn start_copy_out(&mut self, sql: &str) -> Result<Pin<Box<CopyOutStream>>, PgError> {
+        let trace = judge_copy(sql, Direction::Out)?;
+        let working = Working::begin(self).await;
+        let begun = async {
+            let statement = working.session.prepare_copy(sql, trace).await?;
+            Ok(Box::pin(working.session.client.copy_out(&statement).await?))
+        };
+        let begun = begun.await;
+        working.leave(begun)
+    }
+
+    /// Not kept: a COPY's text is seldom needed twice on one session, and needs no types looked up.
+    async fn prepare_copy(&mut self, sql: &str, trace: Trace) -> Result<tokio_postgres::Statement, PgError> {
+        // Given up half-way, the server has a statement that nobody knows.
+        let before = std::mem::replace(&mut self.trace, Trace::Spoilt);
+        let statement = self.client.prepare(sql).await;
+        self.trace = before.max(trace);
+        Ok(statement?)
+    }
+}

@@ -1,0 +1,89 @@
+//! Results of any size, taken in blocks.
+//!
+//! Nothing is read ahead of the guest but what is on the wire: the driver holds a few reads of the socket at most, and
+//! stops reading when nobody takes them; then the server waits. So memory is bounded on both sides, however long the
+//! result and however slow the guest.
+//!
+//! The grant's statement timeout bounds each wait for the server: for the first row, and for the next whenever rows
+//! are asked for and none is there. The time that the guest or its client takes between does not count.
+
+mod pieces;
+mod rows;
+
+use std::{fmt, sync::Arc, task::Context, task::Poll};
+
+pub(crate) use self::{
+    pieces::{Pieces, Source},
+    rows::Rows,
+};
+use crate::{
+    Database, PgError, call::CallLimits, pool::Lease, rows::Block, session::Flow, statement::Prepared,
+};
+
+impl Database {
+    /// Runs one statement (autocommit) and gives its rows in blocks. Returns when the first row is there, or when
+    /// there is none. Dropping the future or the stream cancels the statement; the stream holds a session until its
+    /// end.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub async fn stream(&self, sql: &str, params: &[u8]) -> Result<RowStream, PgError> {
+        let rows = self.rows(sql, params).await?;
+        Ok(RowStream::new(rows, self.limits))
+    }
+
+    /// Starts a statement whose rows flow.
+    pub(crate) async fn rows(&self, sql: &str, params: &[u8]) -> Result<Rows, PgError> {
+        let params = &self.limits.read(sql, params)?;
+        let work = |mut lease: Lease| async move { (lease.start_rows(sql, params).await, lease) };
+        let (incoming, lease) = self.on_lease(work).await?;
+        Ok(Rows::new(incoming, Flow::of(lease)))
+    }
+}
+
+/// The rows of a statement, in blocks.
+pub struct RowStream {
+    pieces: Pieces<Packed>,
+    prepared: Arc<Prepared>,
+}
+
+impl RowStream {
+    fn new(rows: Rows, limits: CallLimits) -> Self {
+        let prepared = Arc::clone(rows.prepared());
+        let packed = Packed { rows, limit: limits.max_result_bytes };
+        Self { pieces: Pieces::new(packed, limits.statement_timeout), prepared }
+    }
+
+    /// The columns, packed as in a result block.
+    #[must_use]
+    pub fn columns(&self) -> &[u8] {
+        self.prepared.columns.packed()
+    }
+
+    /// The next rows: a packed list of tuples, as in a result block; none at the end. The first block is small,
+    /// later ones have about 64 KiB, or less when the server is slow. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// Any kind; the stream has ended then.
+    pub async fn next(&mut self) -> Result<Option<Block>, PgError> {
+        std::future::poll_fn(|cx| self.pieces.poll_next(cx)).await.transpose()
+    }
+}
+
+/// Rows as a guest's tuples.
+struct Packed {
+    rows: Rows,
+    limit: usize,
+}
+
+impl Source for Packed {
+    fn poll_add(&mut self, piece: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<Option<Result<(), PgError>>> {
+        self.rows.poll_with(cx, |prepared, row| prepared.columns.push(row, piece, self.limit))
+    }
+}
+
+impl fmt::Debug for RowStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowStream").finish_non_exhaustive()
+    }
+}
