@@ -28,6 +28,8 @@ mod replays;
 mod rows;
 #[path = "postgres/sessions.rs"]
 mod sessions;
+#[path = "postgres/skew.rs"]
+mod skew;
 #[path = "postgres/statements.rs"]
 mod statements;
 #[path = "postgres/streams.rs"]
