@@ -98,7 +98,7 @@ impl Database {
     /// parameters. What the guest did wrong with any set is told before anything is run.
     pub async fn batch(&self, block: &[u8]) -> Result<Vec<u8>, PgError> {
         let batch = &self.limits().read_batch(block)?;
-        let opening = &TransactionOptions::default().begin();
+        let opening = &self.opening(TransactionOptions::default());
         let work = |mut lease: Lease| async move { (lease.batch(batch, Some(opening)).await, lease) };
         self.on_lease(work).await.map(|(block, _)| block)
     }

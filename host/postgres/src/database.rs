@@ -52,9 +52,14 @@ impl Database {
     /// `usage` for too many retries; `timeout`, `connection`, and what the server says.
     pub async fn begin(&self, options: TransactionOptions) -> Result<Transaction, PgError> {
         options.check()?;
-        let opening = options.begin();
+        let opening = self.opening(options);
         let ((), lease) = self.on_lease(command(&opening)).await?;
         Ok(Transaction::new(lease, self.limits, opening, options.retries))
+    }
+
+    /// The text that begins each transaction on this database.
+    pub(crate) fn opening(&self, options: TransactionOptions) -> String {
+        options.begin()
     }
 
     /// Asks the server for an answer.
