@@ -4,10 +4,12 @@
 //! and never holds the driver's own text. What only the operator may see (which address refused, what the server
 //! said to the log-in) stands apart in [`PgError::operator`].
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, io::ErrorKind};
 
 use fasterapi_core::Origin;
 use tokio_postgres::error::{DbError, ErrorPosition, Severity};
+
+use crate::tls;
 
 /// What kind of failure an error is. Each kind blames one party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,14 +109,10 @@ impl PgError {
         Self { operator: Some(operator.into().into_boxed_str()), ..error }
     }
 
-    /// A refused log-in at `address`. The server's words may name users and addresses: operator only.
-    pub(crate) fn refused(address: &str, error: &tokio_postgres::Error) -> Self {
-        let Some(db) = error.as_db_error() else {
-            return Self::unreachable(format!("{address}: {}", driver_text(error)));
-        };
-        let operator = format!("{address}: {} (sqlstate {})", db.message(), db.code().code());
-        let report = ServerReport { sqlstate: db.code().code().into(), ..ServerReport::default() };
-        Self { report: Some(Box::new(report)), ..Self::unreachable(operator) }
+    /// No session, for reasons that may name users and addresses: operator only.
+    pub(crate) fn no_session(operator: String, sqlstate: Option<&str>) -> Self {
+        let report = sqlstate.map(|state| ServerReport { sqlstate: state.into(), ..ServerReport::default() });
+        Self { report: report.map(Box::new), ..Self::unreachable(operator) }
     }
 
     /// A failure that the server did not report, but would have with these words and SQLSTATE.
@@ -206,7 +204,7 @@ impl PgError {
 }
 
 impl From<tokio_postgres::Error> for PgError {
-    /// Of an established session; for log-ins see [`PgError::refused`].
+    /// Of an established session; for log-ins see [`log_in_text`].
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
             Some(db) => from_server(db),
@@ -222,6 +220,35 @@ fn driver_text(error: &tokio_postgres::Error) -> String {
         _ if error.is_closed() => "the connection to the database server was closed".into(),
         Some(io) => format!("the connection to the database server broke: {}", io.kind()),
         None => "the database server answered out of protocol".into(),
+    }
+}
+
+/// What is said of a socket behind which something else listens.
+pub(crate) const NO_SERVER: &str = "what answers there is no postgres server";
+
+/// Why a log-in failed, for the operator: what the server said, or what the driver or TLS found.
+pub(crate) fn log_in_text(error: &tokio_postgres::Error) -> String {
+    if let Some(db) = error.as_db_error() {
+        return format!("{} (sqlstate {})", shortened(db.message()), db.code().code());
+    }
+    let Some(source) = std::error::Error::source(error) else {
+        return driver_text(error);
+    };
+    if let Some(io) = source.downcast_ref::<std::io::Error>() {
+        // The tap breaks off what announces messages beyond reason.
+        let babble = matches!(io.kind(), ErrorKind::FileTooLarge | ErrorKind::InvalidInput);
+        return if babble { NO_SERVER.into() } else { tls::explain(io) };
+    }
+    match source.to_string().as_str() {
+        "password missing" => {
+            "the server asks for a password, and there is none for this host, database and user \
+             (`password_file`, `passfile` or PGPASSWORD give one)"
+                .into()
+        }
+        "server did not use channel binding" => {
+            "the server's log-in is without channel binding, which channel_binding=require demands".into()
+        }
+        other => format!("the log-in failed: {}", shortened(other)),
     }
 }
 

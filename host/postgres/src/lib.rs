@@ -21,9 +21,10 @@ mod rows;
 mod session;
 mod statement;
 mod stream;
+mod tls;
 mod transaction;
 
-pub use config::{ConfigError, DatabaseConfig, PoolLimits, Reset};
+pub use config::{ConfigError, DatabaseConfig, Origin, PoolLimits, Reset};
 pub use copy::{CopyIn, CopyOut};
 pub use database::Database;
 pub use databases::{Databases, DatabasesBuilder};

@@ -1,44 +1,32 @@
-//! Making a session: a socket, the log-in, and the task that runs the connection.
+//! Making a session at the first server that will do.
+//!
+//! Servers are tried in their order, or a random one; of each, all its addresses, each with the connect timeout. A
+//! server that cannot be reached or will not do is left for the next. One that refuses who asks ends it, as in libpq:
+//! the others would too.
 
 use std::time::Instant;
 
 use tokio::{runtime::Handle, time::timeout};
-use tokio_postgres::{AsyncMessage, Connection, NoTls, tls::NoTlsStream};
+use tokio_postgres::AsyncMessage;
 
-use super::{Endpoint, Session, endpoint::Socket, tap::Tap};
-use crate::{DatabaseConfig, PgError, judge::Trace, statement::Statements};
-
-/// What a message may have over the limit of a block: the server's binary form is about as long as ours.
-const MESSAGE_SLACK: usize = 1 << 20;
+use super::{
+    Endpoint, Session,
+    endpoint::shuffle,
+    login::{Attempt, Driven, Failure, Opened, Stage},
+};
+use crate::{DatabaseConfig, PgError, config::Target, judge::Trace, statement::Statements};
 
 impl Session {
-    /// Connects to the first of the configuration's endpoints that lets it in.
+    /// Connects to the first server that will do.
+    ///
+    /// # Errors
+    /// `connection`; the operator is told what each server said.
     pub(crate) async fn connect(config: &DatabaseConfig) -> Result<Self, PgError> {
-        let mut last = PgError::unreachable("no endpoint is configured");
-        for endpoint in &config.endpoints {
-            let deadline = config.limits.connect_timeout;
-            match timeout(deadline, Self::connect_to(endpoint, config)).await {
-                Ok(Ok(session)) => return Ok(session),
-                Ok(Err(error)) => last = error,
-                Err(_) => last = PgError::unreachable(format!("{endpoint}: no answer within {deadline:?}")),
-            }
-        }
-        Err(last)
-    }
-
-    async fn connect_to(endpoint: &Endpoint, config: &DatabaseConfig) -> Result<Self, PgError> {
-        let socket = endpoint.open().await.map_err(|e| PgError::unreachable(format!("{endpoint}: {e}")))?;
+        let Opened { client, connection, seen, route } = open(config).await?;
         let limits = &config.limits;
-        let tap = Tap::new(socket, limits.max_result_bytes.saturating_add(MESSAGE_SLACK));
-        let seen = tap.seen();
-        let (client, connection) = config
-            .driver
-            .connect_raw(tap, NoTls)
-            .await
-            .map_err(|error| PgError::refused(&endpoint.to_string(), &error))?;
         Ok(Self {
             client,
-            endpoint: endpoint.clone(),
+            route,
             seen,
             statements: Statements::new(limits.statements),
             trace: Trace::None,
@@ -53,8 +41,82 @@ impl Session {
     }
 }
 
+/// A connection to the first server that will do. Dropping the future closes what it has opened.
+async fn open(config: &DatabaseConfig) -> Result<Opened, PgError> {
+    let access = &config.access;
+    let mut endpoints: Vec<&Endpoint> = access.endpoints.iter().collect();
+    if access.shuffle {
+        shuffle(&mut endpoints);
+    }
+    let mut failures = Vec::new();
+    for &target in rounds(access.target) {
+        for endpoint in &endpoints {
+            let failure = match open_at(config, endpoint, target).await {
+                Ok(opened) => return Ok(opened),
+                Err(failure) => failure,
+            };
+            let ends = failure.is_authentication();
+            failures.push((endpoint.to_string(), failure));
+            if ends {
+                return Err(summary(failures));
+            }
+        }
+    }
+    Err(summary(failures))
+}
+
+fn rounds(target: Target) -> &'static [Target] {
+    match target {
+        Target::Any => &[Target::Any],
+        Target::ReadWrite => &[Target::ReadWrite],
+        Target::ReadOnly => &[Target::ReadOnly],
+        Target::Primary => &[Target::Primary],
+        Target::Standby => &[Target::Standby],
+        Target::PreferStandby => &[Target::Standby, Target::Any],
+    }
+}
+
+/// Tries all addresses of one server.
+async fn open_at(config: &DatabaseConfig, endpoint: &Endpoint, target: Target) -> Result<Opened, Failure> {
+    let limit = config.limits.connect_timeout;
+    let late = |_| Failure::socket(format!("no answer within {limit:?}"));
+    let found = timeout(limit, endpoint.addresses()).await.map_err(late)?;
+    let mut addresses = found.map_err(|error| Failure::socket(error.to_string()))?;
+    if config.access.shuffle {
+        shuffle(&mut addresses);
+    }
+    let several = addresses.len() > 1;
+    let mut texts = Vec::new();
+    for address in addresses {
+        let shown = address.to_string();
+        let attempt = Attempt { config, endpoint, address, target };
+        match timeout(limit, attempt.run()).await.unwrap_or_else(|error| Err(late(error))) {
+            Err(failure) if several && matches!(failure.stage, Stage::Socket | Stage::Tls) => {
+                texts.push(format!("{shown}: {}", failure.text));
+            }
+            other => return other,
+        }
+    }
+    match texts.is_empty() {
+        true => Err(Failure::socket("the name has no address")),
+        false => Err(Failure::socket(texts.join(", "))),
+    }
+}
+
+fn summary(failures: Vec<(String, Failure)>) -> PgError {
+    let mut texts: Vec<String> = Vec::new();
+    for (endpoint, failure) in &failures {
+        let text = format!("{endpoint}: {}", failure.text);
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    let sqlstate = failures.iter().rev().find_map(|(_, failure)| failure.sqlstate.as_deref());
+    PgError::no_session(texts.join("; "), sqlstate)
+}
+
 /// Runs the connection until it ends; the server's notices go to the log.
-async fn drive(mut connection: Connection<Tap<Socket>, NoTlsStream>) {
+async fn drive(mut connection: Driven) {
     while let Some(message) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
         match message {
             Ok(AsyncMessage::Notice(notice)) => {

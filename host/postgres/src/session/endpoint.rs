@@ -1,114 +1,137 @@
 //! Where a server listens, and opening a socket there.
 
 use std::{
-    fmt, io,
-    net::IpAddr,
-    path::{Path, PathBuf},
-    pin::Pin,
-    task::{Context, Poll},
+    fmt,
+    hash::{BuildHasher, RandomState},
+    io,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
 };
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, UnixStream},
-};
-use tokio_postgres::config::Host;
+use tokio::net::{TcpStream, UnixStream, lookup_host};
 
-use crate::config::DEFAULT_PORT;
+use super::wire::Socket;
+use crate::config::SOCKET_FOLDER;
 
-/// One address of a server. `Display` and `Debug` are for the operator, not for a guest.
+/// A server as it was configured. `Display` and `Debug` are for the operator, not for a guest.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
-    address: Address,
-    keepalive: Option<TcpKeepalive>,
+    place: Place,
+    port: u16,
+    tcp: TcpOptions,
 }
 
-#[derive(Clone)]
-enum Address {
+/// What a host's entry names.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// The folder of a unix socket.
     Unix(PathBuf),
-    Name(String, u16),
-    Ip(IpAddr, u16),
+    /// A host: by its address, if one is given, and its name otherwise.
+    Tcp { name: Option<String>, ip: Option<IpAddr> },
 }
 
-/// Debian's folder for the server's socket; libpq's default there.
-const SOCKET_FOLDER: &str = "/var/run/postgresql";
+/// How TCP notices that the other side is gone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TcpOptions {
+    pub(crate) keepalive: Option<TcpKeepalive>,
+    pub(crate) user_timeout: Option<Duration>,
+}
+
+/// One address of an endpoint.
+#[derive(Clone, Debug)]
+pub(crate) enum Address {
+    Unix(PathBuf),
+    Tcp(SocketAddr),
+}
 
 impl Endpoint {
-    /// The socket that a server of `port` makes in `folder`.
-    pub(crate) fn unix(folder: &Path, port: u16) -> Self {
-        let path = folder.join(format!(".s.PGSQL.{port}"));
-        Self { address: Address::Unix(path), keepalive: None }
+    pub(crate) fn new(place: Place, port: u16, tcp: TcpOptions) -> Self {
+        Self { place, port, tcp }
     }
 
-    /// All addresses of a configuration, in their order.
-    pub(crate) fn all(config: &tokio_postgres::Config) -> Result<Vec<Self>, &'static str> {
-        let (hosts, ips, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
-        if hosts.is_empty() && ips.is_empty() {
-            return Ok(vec![Self::local(ports.first().copied())]);
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.place, Place::Unix(_))
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The host's name if it has one, for its certificate.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match &self.place {
+            Place::Tcp { name, .. } => name.as_deref(),
+            Place::Unix(_) => None,
         }
-        let count = hosts.len().max(ips.len());
-        if !hosts.is_empty() && !ips.is_empty() && hosts.len() != ips.len() {
-            return Err("it has not as many hosts as addresses");
+    }
+
+    /// The host as a password file names it.
+    pub(crate) fn host(&self) -> String {
+        match &self.place {
+            Place::Unix(folder) if folder.as_os_str() == SOCKET_FOLDER => "localhost".into(),
+            Place::Unix(folder) => folder.display().to_string(),
+            Place::Tcp { name: Some(name), .. } => name.clone(),
+            Place::Tcp { ip: Some(ip), .. } => ip.to_string(),
+            Place::Tcp { .. } => "localhost".into(),
         }
-        if ports.len() > 1 && ports.len() != count {
-            return Err("it has not as many hosts as ports");
-        }
-        let keepalive = config.get_keepalives().then(|| keepalive(config));
-        let endpoint = |i: usize| {
-            let port = ports.get(i).or(ports.first()).copied().unwrap_or(DEFAULT_PORT);
-            match (ips.get(i), hosts.get(i)) {
-                (Some(ip), _) => Self { address: Address::Ip(*ip, port), keepalive: keepalive.clone() },
-                (None, Some(Host::Unix(folder))) => Self::unix(folder, port),
-                (None, Some(Host::Tcp(name))) => {
-                    Self { address: Address::Name(name.clone(), port), keepalive: keepalive.clone() }
-                }
-                (None, None) => Self::local(Some(port)),
+    }
+
+    /// All its addresses. The caller sets the deadline.
+    pub(crate) async fn addresses(&self) -> io::Result<Vec<Address>> {
+        match &self.place {
+            Place::Unix(folder) => Ok(vec![Address::Unix(self.socket(folder))]),
+            Place::Tcp { ip: Some(ip), .. } => Ok(vec![Address::Tcp(SocketAddr::new(*ip, self.port))]),
+            Place::Tcp { name, .. } => {
+                let name = name.as_deref().unwrap_or("localhost");
+                Ok(lookup_host((name, self.port)).await?.map(Address::Tcp).collect())
             }
-        };
-        Ok((0..count).map(endpoint).collect())
-    }
-
-    fn local(port: Option<u16>) -> Self {
-        let port = port.unwrap_or(DEFAULT_PORT);
-        if Path::new(SOCKET_FOLDER).is_dir() {
-            return Self::unix(Path::new(SOCKET_FOLDER), port);
         }
-        Self { address: Address::Name("localhost".into(), port), keepalive: None }
     }
 
-    /// Opens a socket. The caller sets the deadline.
-    pub(crate) async fn open(&self) -> io::Result<Socket> {
-        let stream = match &self.address {
+    fn socket(&self, folder: &std::path::Path) -> PathBuf {
+        folder.join(format!(".s.PGSQL.{}", self.port))
+    }
+
+    /// Opens a socket at one of its addresses. The caller sets the deadline.
+    pub(crate) async fn open(&self, address: &Address) -> io::Result<Socket> {
+        let stream = match address {
             Address::Unix(path) => return UnixStream::connect(path).await.map(Socket::Unix),
-            Address::Name(name, port) => TcpStream::connect((name.as_str(), *port)).await?,
-            Address::Ip(ip, port) => TcpStream::connect((*ip, *port)).await?,
+            Address::Tcp(address) => TcpStream::connect(address).await?,
         };
         stream.set_nodelay(true)?;
-        if let Some(keepalive) = &self.keepalive {
-            SockRef::from(&stream).set_tcp_keepalive(keepalive)?;
+        let socket = SockRef::from(&stream);
+        if let Some(keepalive) = &self.tcp.keepalive {
+            socket.set_tcp_keepalive(keepalive)?;
+        }
+        #[cfg(target_os = "linux")]
+        if self.tcp.user_timeout.is_some() {
+            socket.set_tcp_user_timeout(self.tcp.user_timeout)?;
         }
         Ok(Socket::Tcp(stream))
     }
 }
 
-fn keepalive(config: &tokio_postgres::Config) -> TcpKeepalive {
-    let mut keepalive = TcpKeepalive::new().with_time(config.get_keepalives_idle());
-    if let Some(interval) = config.get_keepalives_interval() {
-        keepalive = keepalive.with_interval(interval);
-    }
-    if let Some(retries) = config.get_keepalives_retries() {
-        keepalive = keepalive.with_retries(retries);
-    }
-    keepalive
+/// Mixes a list up, for a load shared between servers.
+pub(super) fn shuffle<T>(list: &mut Vec<T>) {
+    let random = RandomState::new();
+    let mut numbered: Vec<(u64, T)> =
+        list.drain(..).enumerate().map(|(i, item)| (random.hash_one(i), item)).collect();
+    numbered.sort_by_key(|(key, _)| *key);
+    list.extend(numbered.into_iter().map(|(_, item)| item));
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.address {
-            Address::Unix(path) => write!(f, "{}", path.display()),
-            Address::Name(name, port) => write!(f, "{name}:{port}"),
-            Address::Ip(ip, port) => write!(f, "{}", std::net::SocketAddr::new(*ip, *port)),
+        match &self.place {
+            Place::Unix(folder) => write!(f, "{}", self.socket(folder).display()),
+            Place::Tcp { name: Some(name), ip: None } => write!(f, "{name}:{}", self.port),
+            Place::Tcp { name: Some(name), ip: Some(ip) } => {
+                write!(f, "{name}:{} ({})", self.port, SocketAddr::new(*ip, self.port))
+            }
+            Place::Tcp { name: None, ip: Some(ip) } => write!(f, "{}", SocketAddr::new(*ip, self.port)),
+            Place::Tcp { name: None, ip: None } => write!(f, "localhost:{}", self.port),
         }
     }
 }
@@ -119,57 +142,30 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// A connected socket of either family.
-#[derive(Debug)]
-pub(crate) enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "{}", path.display()),
+            Self::Tcp(address) => write!(f, "{address}"),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
-    fn urls_name_their_endpoints() {
-        let endpoints = |url: &str| {
-            let all = Endpoint::all(&url.parse().unwrap()).unwrap();
-            all.iter().map(ToString::to_string).collect::<Vec<_>>()
-        };
-        assert_eq!(endpoints("postgres://a,b:2/d"), ["a:5432", "b:2"]);
-        assert_eq!(endpoints("postgres://u@/d?host=/run/x&port=7"), ["/run/x/.s.PGSQL.7"]);
-        assert_eq!(endpoints("postgres://a/d?hostaddr=::1"), ["[::1]:5432"]);
+    fn a_mixed_list_has_all_its_items_in_many_orders() {
+        let orders: std::collections::HashSet<Vec<u8>> = (0..200)
+            .map(|_| {
+                let mut list = vec![1, 2, 3, 4];
+                super::shuffle(&mut list);
+                list
+            })
+            .collect();
+        assert!(orders.len() > 10, "{orders:?}");
+        for mut order in orders {
+            order.sort_unstable();
+            assert_eq!(order, [1, 2, 3, 4]);
+        }
     }
 }

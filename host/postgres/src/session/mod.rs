@@ -10,9 +10,14 @@ mod cancel;
 mod connect;
 mod endpoint;
 mod flow;
+mod login;
 mod outgoing;
 mod pipeline;
+mod route;
+mod secure;
 mod tap;
+mod target;
+mod wire;
 mod work;
 
 use std::{sync::Arc, time::Instant};
@@ -23,8 +28,9 @@ use tokio::{
 };
 use tokio_postgres::Client;
 
+use self::route::Route;
 pub(crate) use self::{
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Place, TcpOptions},
     flow::{Flow, Incoming},
     tap::{Seen, Status},
     work::Working,
@@ -33,7 +39,7 @@ use crate::{PgError, judge::Trace, statement::Statements};
 
 pub(crate) struct Session {
     client: Client,
-    endpoint: Endpoint,
+    route: Route,
     seen: Arc<Seen>,
     statements: Statements,
     /// What its statements may have left behind.

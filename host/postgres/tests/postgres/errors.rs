@@ -70,7 +70,7 @@ fn grant(config: DatabaseConfig) -> (Databases, TenantId, DatabaseAlias) {
 }
 
 fn from_url(url: &str) -> DatabaseConfig {
-    DatabaseConfig::from_url(&Secret::new(url.to_owned())).unwrap()
+    DatabaseConfig::from_url_in(&Secret::new(url.to_owned()), &|_| None).unwrap()
 }
 
 #[tokio::test]
@@ -125,10 +125,17 @@ async fn a_server_that_speaks_no_postgres_is_told_without_the_drivers_words() {
                 tokio::io::AsyncWriteExt::write_all(&mut socket, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         }
     });
-    let (databases, tenant, alias) = grant(from_url(&format!("postgres://u@{address}/d")));
-    let error = databases.check(&tenant, &alias).await.unwrap_err();
-    assert_eq!(error.kind, PgErrorKind::Connection);
-    assert!(error.message.contains("broke") || error.message.contains("protocol"), "{}", error.message);
+    for mode in ["disable", "allow", "prefer", "require"] {
+        let url = format!("postgres://u@{address}/d?sslmode={mode}");
+        let (databases, tenant, alias) = grant(from_url(&url));
+        let error = databases.check(&tenant, &alias).await.unwrap_err();
+        assert_eq!(error.kind, PgErrorKind::Connection);
+        assert!(
+            error.message.contains("no postgres server") || error.message.contains("hung up"),
+            "{mode}: {}",
+            error.message
+        );
+    }
 }
 
 #[tokio::test]
