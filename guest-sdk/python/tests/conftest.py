@@ -19,6 +19,8 @@ import fake_host  # noqa: E402
 
 fake_host.install_modules()
 
+collect_ignore = ["sqlalchemy_suite"]  # test_sqlalchemy_suite runs it
+
 
 @pytest.fixture
 def host() -> Iterator[fake_host.FakeHost]:

@@ -159,6 +159,3 @@ class Connection:
     def _check(self) -> None:
         if self.closed:
             raise InterfaceError("the connection is closed")
-
-    def _converter(self, kind: str) -> _codec.Converter | None:
-        return self._converters.get(kind) or _codec.converter(kind)

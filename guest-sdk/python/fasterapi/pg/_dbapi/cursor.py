@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from .. import _codec
+from .._result import _Shape, _shape
 from .errors import InterfaceError, ProgrammingError
 from .styles import Parameters
 
@@ -123,9 +124,16 @@ class Cursor:
         self.rowcount, columns, self._rows = _codec.unpack(block)
         if not columns:
             return
-        self.description = tuple([(name, oid, None, None, None, None, None) for name, oid, _ in columns])
-        found = ((position, self.connection._converter(kind)) for position, (_, _, kind) in enumerate(columns))
-        self._convert = [(position, convert) for position, convert in found if convert is not None]
+        shape = _shape(columns)
+        self.description = tuple([(column.name, column.type_oid, None, None, None, None, None) for column in shape.columns])
+        self._convert = shape.converters
+        if self.connection._converters:
+            self._convert = self._with_users(shape)
+
+    def _with_users(self, shape: _Shape) -> list[tuple[int, _codec.Converter]]:
+        users = self.connection._converters
+        found = {position: users[column.kind] for position, column in enumerate(shape.columns) if column.kind in users}
+        return list({**dict(shape.converters), **found}.items())
 
     def _converted(self, rows: list[Values]) -> list[Values]:
         if not self._convert:

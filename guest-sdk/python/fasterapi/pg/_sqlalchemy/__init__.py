@@ -1,0 +1,1 @@
+"""The SQLAlchemy dialect. `fasterapi.pg.sqlalchemy` is its public face."""

@@ -1,0 +1,45 @@
+"""What PostgreSQL has of all that SQLAlchemy's suite can ask for."""
+
+# mypy: ignore-errors
+from sqlalchemy.testing import exclusions
+from sqlalchemy.testing.requirements import SuiteRequirements
+
+_HAS = """
+aggregate_order_by array_type autocommit binary_literals boolean_col_expressions cast_precision_numerics_many_significant_digits
+check_constraint_reflection column_collation_reflection comment_reflection comment_reflection_full_unicode computed_columns
+computed_columns_reflect_persisted computed_columns_stored constraint_comment_reflection create_or_replace_view create_table_as
+cross_schema_fk_reflection ctes ctes_on_dml ctes_with_update_delete ctes_with_values date_historic datetime_historic datetime_interval
+datetime_literals datetime_microseconds datetime_timezone datetime_timezone_historic deferrable_fks delete_from delete_returning
+dialect_level_isolation_level_param duplicate_key_raises_integrity_error except_ expression_server_defaults fetch_expression
+fetch_first fetch_no_order_by fetch_offset_with_options fetch_rows_post_commit fetch_ties fk_constraint_option_reflection_ondelete_noaction
+fk_constraint_option_reflection_ondelete_restrict fk_constraint_option_reflection_onupdate_restrict foreign_key_constraint_option_reflection_ondelete
+foreign_key_constraint_option_reflection_onupdate foreign_keys identity_columns identity_columns_standard implicit_default_schema
+index_reflects_included_columns indexes_with_ascdesc indexes_with_expressions infinity_floats inline_check_constraint_reflection
+insert_executemany_returning insert_returning insertmanyvalues intersect isolation_level json_array_indexes
+json_index_supplementary_unicode_element json_type materialized_views mod_operator_as_percent_sign multivalues_inserts nullable_booleans
+nullsordering on_update_cascade order_by_label_with_expression parens_in_union_contained_select_w_limit_offset percent_schema_names
+precision_numerics_enotation_large precision_numerics_enotation_small precision_numerics_many_significant_digits
+precision_numerics_retains_significant_digits recursive_fk_cascade reflect_indexes_with_ascdesc reflect_indexes_with_expressions
+reflect_table_options reflect_tables_no_columns reflects_pk_names regexp_match regexp_replace returning_star savepoints
+schema_create_delete schema_reflection schemas sequences sequences_optional server_defaults standalone_binds supports_bitwise_and
+supports_bitwise_not supports_bitwise_or supports_bitwise_shift supports_bitwise_xor supports_distinct_on supports_is_distinct_from
+table_value_constructor time_timezone timestamp_microseconds tuple_in unbounded_varchar unicode_ddl unique_constraints_reflect_as_index
+update_from update_returning uuid_data_type view_column_reflection view_reflection views window_functions window_range
+""".split()
+
+# A temporary table ends with the transaction that made it, where the suite makes one and looks for it in the next. PREPARE
+# TRANSACTION is refused by the host: a transaction ends with its request.
+_HAS_NOT = """
+has_temp_table temp_table_comment_reflection temp_table_names temp_table_reflect_indexes temp_table_reflection temporary_tables
+temporary_views two_phase_transactions
+""".split()
+
+
+class Requirements(SuiteRequirements):
+    """Of this dialect."""
+
+
+for _name in _HAS:
+    setattr(Requirements, _name, property(lambda self: exclusions.open()))
+for _name in _HAS_NOT:
+    setattr(Requirements, _name, property(lambda self: exclusions.closed()))
