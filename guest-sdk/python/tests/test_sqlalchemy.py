@@ -216,8 +216,8 @@ def test_a_lost_transaction_is_a_disconnect(engine: Engine, pg: Pg) -> None:
 
 def test_pre_ping(pg: Pg) -> None:
     engine = create_engine("postgresql+fasterapi://default", pool_pre_ping=True)
-    raw = engine.raw_connection().dbapi_connection
-    assert raw is not None and engine.dialect.do_ping(raw)
+    checked_out = engine.raw_connection()
+    assert checked_out.dbapi_connection is not None and engine.dialect.do_ping(checked_out.dbapi_connection)
     with engine.connect() as connection:
         assert connection.scalar(select(1)) == 1
 
