@@ -6,7 +6,7 @@ use std::process::Command;
 /// Lines of Markdown on the machine: processor, memory, kernel, toolchain.
 #[must_use]
 pub fn describe() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let cores = cores();
     let lines = [
         format!(
             "- processor: {}, {cores} cores{}",
@@ -23,6 +23,11 @@ pub fn describe() -> String {
         format!("- date: {}", output("date", &["--utc", "+%Y-%m-%d %H:%M UTC"])),
     ];
     lines.join("\n")
+}
+
+/// All of the machine's, not those alone that this process is bound to.
+fn cores() -> usize {
+    read("/proc/cpuinfo").lines().filter(|line| line.starts_with("processor")).count()
 }
 
 fn cpu_model() -> String {

@@ -1,7 +1,7 @@
 //! What the kernel knows about processes and cores: CPU time and memory, read from `/proc`.
 
 use std::fs;
-use std::ops::Sub;
+use std::ops::{Add, Sub};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -20,6 +20,14 @@ impl Cpu {
     #[must_use]
     pub fn total(self) -> f64 {
         self.user + self.system
+    }
+}
+
+impl Add for Cpu {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { user: self.user + other.user, system: self.system + other.system }
     }
 }
 
@@ -72,15 +80,6 @@ pub fn cpu(pids: &[u32]) -> Result<Cpu> {
         sum.system += stime + cstime;
     }
     Ok(sum)
-}
-
-/// The CPU time of this process's children that have been waited for, in seconds.
-///
-/// # Errors
-/// When `/proc` is not there.
-pub fn waited_children() -> Result<f64> {
-    let [.., cutime, cstime] = stat_times("/proc/self/stat")?;
-    Ok(cutime + cstime)
 }
 
 /// `utime stime cutime cstime` of proc_pid_stat(5), fields 14 to 17, in seconds.

@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use super::database::Database;
 use super::options::Options;
 use super::scenario::Scenario;
 use super::server::{self, Kind, Server};
 use super::wrk::{self, Load};
 use super::{Rows, Servers};
-use crate::process;
+use crate::process::{self, Cpu};
 
 const WARM_UP: Duration = Duration::from_secs(2);
 
@@ -20,8 +21,12 @@ struct Round {
     /// Microseconds of CPU time per request.
     user: f64,
     system: f64,
+    /// The same of the database's.
+    database: f64,
     /// The part of the server's core that others used.
     others: f64,
+    /// How busy the load's core was: near 1, it is what is measured.
+    loaded: f64,
 }
 
 /// A line of the table: medians over the rounds.
@@ -35,19 +40,25 @@ pub struct Row {
     pub p99: f64,
     pub user: f64,
     pub system: f64,
+    pub database: f64,
     pub others: f64,
-    pub generator: f64,
+    pub loaded: f64,
 }
 
-/// Measures `scenario` on all servers.
-pub fn alternate(options: &Options, servers: &Servers, scenario: &Scenario) -> Result<Rows> {
+/// Measures `scenario` on all servers, which use `database` if there is one.
+pub fn alternate(
+    options: &Options,
+    servers: &Servers,
+    database: Option<&Database>,
+    scenario: &Scenario,
+) -> Result<Rows> {
     for server in servers {
         wrk::run(server.addr, scenario, options.connections, WARM_UP)?;
     }
     let mut rounds: Vec<Vec<Round>> = servers.iter().map(|_| Vec::new()).collect();
     for number in 1..=options.rounds {
         for (server, rounds) in servers.iter().zip(&mut rounds) {
-            let round = turn(options, server, scenario)?;
+            let round = turn(options, server, database, scenario)?;
             let (name, rate) = (server.kind.name(), round.load.per_second);
             println!("    {}: round {number}: {name} {rate:.0} requests/s", scenario.name);
             rounds.push(round);
@@ -56,14 +67,50 @@ pub fn alternate(options: &Options, servers: &Servers, scenario: &Scenario) -> R
     Ok(servers.iter().zip(&rounds).map(|(server, rounds)| row(server.kind, rounds)).collect())
 }
 
-fn turn(options: &Options, server: &Server, scenario: &Scenario) -> Result<Round> {
-    let (started, busy, before) = (Instant::now(), process::core_busy(server::CORE)?, server.cpu()?);
+fn turn(
+    options: &Options,
+    server: &Server,
+    database: Option<&Database>,
+    scenario: &Scenario,
+) -> Result<Round> {
+    let before = Clocks::read(server, database)?;
     let load = wrk::run(server.addr, scenario, options.connections, options.round())?;
-    let spent = server.cpu()? - before;
-    let busy = process::core_busy(server::CORE)? - busy;
-    let others = (busy.as_secs_f64() - spent.total()) / started.elapsed().as_secs_f64();
+    let after = Clocks::read(server, database)?;
+    let spent = after.server - before.server;
+    let (busy, loaded) = (after.busy - before.busy, after.loaded - before.loaded);
+    let elapsed = (after.at - before.at).as_secs_f64();
     let micros = |seconds: f64| seconds * 1e6 / load.requests;
-    Ok(Round { load, user: micros(spent.user), system: micros(spent.system), others: others.max(0.0) })
+    Ok(Round {
+        load,
+        user: micros(spent.user),
+        system: micros(spent.system),
+        database: micros((after.database - before.database).total()),
+        others: ((busy.as_secs_f64() - spent.total()) / elapsed).max(0.0),
+        loaded: loaded.as_secs_f64() / elapsed,
+    })
+}
+
+/// What the kernel has counted until a moment.
+struct Clocks {
+    at: Instant,
+    server: Cpu,
+    database: Cpu,
+    /// The servers' core.
+    busy: Duration,
+    /// The load's core.
+    loaded: Duration,
+}
+
+impl Clocks {
+    fn read(server: &Server, database: Option<&Database>) -> Result<Self> {
+        Ok(Self {
+            at: Instant::now(),
+            server: server.cpu()?,
+            database: database.map(Database::cpu).unwrap_or_default(),
+            busy: process::core_busy(server::CORE)?,
+            loaded: process::core_busy(wrk::CORE)?,
+        })
+    }
 }
 
 fn row(kind: Kind, rounds: &[Round]) -> Row {
@@ -83,13 +130,14 @@ fn row(kind: Kind, rounds: &[Round]) -> Row {
         p99: median(|round| round.load.p99),
         user: median(|round| round.user),
         system: median(|round| round.system),
+        database: median(|round| round.database),
         others: median(|round| round.others),
-        generator: median(|round| round.load.generator),
+        loaded: median(|round| round.loaded),
     }
 }
 
 /// Of sorted values; of an even number of them, the upper of the middle two.
-fn median(sorted: &[f64]) -> f64 {
+pub fn median(sorted: &[f64]) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
 
@@ -100,10 +148,12 @@ mod tests {
     #[test]
     fn a_row_has_medians() {
         let round = |rate: f64| Round {
-            load: Load { requests: rate, per_second: rate, p50: 1.0, p99: 2.0, generator: 0.5 },
+            load: Load { requests: rate, per_second: rate, p50: 1.0, p99: 2.0 },
             user: rate * 2.0,
             system: 1.0,
+            database: 0.0,
             others: 0.0,
+            loaded: 0.5,
         };
         let row = row(Kind::Uvicorn, &[round(30.0), round(10.0), round(20.0)]);
         assert_eq!((row.slowest, row.per_second, row.fastest, row.user), (10.0, 20.0, 30.0, 40.0));

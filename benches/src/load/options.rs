@@ -1,4 +1,4 @@
-//! The command line of the load benchmark.
+//! The command line of the load benchmarks.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::server::Kind;
 
 /// Runs one app under this host and its peers, and compares them.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "cargo xtask bench load")]
+#[command(name = "cargo xtask bench load|postgres")]
 pub struct Options {
     /// How long a round lasts, in seconds
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=60))]
@@ -32,21 +32,25 @@ pub struct Options {
 }
 
 impl Options {
-    /// The servers of an app. A guest that only answers has no lanes.
+    /// The servers of an app.
     pub(super) fn kinds(&self, app: App) -> Vec<Kind> {
-        let mut kinds = if self.only.is_empty() { Kind::ALL.to_vec() } else { self.only.clone() };
-        kinds.retain(|kind| app == App::Plain || *kind != Kind::HostAsgi);
-        kinds
+        let wanted = |kind: &Kind| self.only.is_empty() || self.only.contains(kind);
+        app.kinds().iter().copied().filter(wanted).collect()
     }
 
-    pub(super) fn apps(&self) -> Vec<App> {
-        App::ALL.into_iter().filter(|app| !self.scenarios(*app).is_empty()).collect()
+    /// Whether no server of an app is left out.
+    pub(super) fn is_complete(&self, app: App) -> bool {
+        self.kinds(app) == app.kinds()
     }
 
     pub(super) fn scenarios(&self, app: App) -> Vec<Scenario> {
         let mut scenarios = scenario::all();
-        scenarios.retain(|scenario| scenario.app == app && scenario.name.contains(&self.scenario));
+        scenarios.retain(|scenario| scenario.app == app && self.wants(scenario.name));
         scenarios
+    }
+
+    pub(super) fn wants(&self, name: &str) -> bool {
+        name.contains(&self.scenario)
     }
 
     pub(super) const fn round(&self) -> Duration {

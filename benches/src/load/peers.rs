@@ -39,11 +39,11 @@ impl Peers {
         self.folder.join("bin").join(name)
     }
 
-    /// What is in it, in a line.
-    pub fn versions(&self) -> Result<String> {
+    /// The versions of its Python and of `packages`, in a line.
+    pub fn versions(&self, packages: &[&str]) -> Result<String> {
         let code = "import sys, importlib.metadata as m; print('CPython', sys.version.split()[0], *(f'· {p} {m.version(p)}' \
-                    for p in ('fastapi', 'starlette', 'pydantic', 'uvicorn', 'uvloop', 'httptools', 'granian')))";
-        let output = Command::new(self.program("python")).args(["-c", code]).output()?;
+                    for p in sys.argv[1:]))";
+        let output = Command::new(self.program("python")).args(["-c", code]).args(packages).output()?;
         ensure!(output.status.success(), "cannot tell the peers' versions");
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }

@@ -3,13 +3,13 @@
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use super::scenario::Scenario;
-use crate::{apps, process};
+use crate::apps;
 
 /// The core that the load comes from.
 pub const CORE: usize = 1;
@@ -32,8 +32,6 @@ pub struct Load {
     /// Milliseconds.
     pub p50: f64,
     pub p99: f64,
-    /// How busy the generator's core was with it: near 1, the generator is what is measured.
-    pub generator: f64,
 }
 
 /// Whether wrk is there.
@@ -44,9 +42,7 @@ pub fn find() -> Result<()> {
 
 /// Sends `scenario` to `addr` for `time` over `connections`.
 pub fn run(addr: SocketAddr, scenario: &Scenario, connections: u64, time: Duration) -> Result<Load> {
-    let (started, before) = (Instant::now(), process::waited_children()?);
     let output = command(addr, scenario, connections, time).output().context("cannot run wrk")?;
-    let busy = process::waited_children()? - before;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "wrk failed: {}\n{text}", output.status);
     let line =
@@ -60,7 +56,6 @@ pub fn run(addr: SocketAddr, scenario: &Scenario, connections: u64, time: Durati
         per_second: printed.requests as f64 / (printed.duration_us as f64 / 1e6),
         p50: printed.p50_us as f64 / 1e3,
         p99: printed.p99_us as f64 / 1e3,
-        generator: busy / started.elapsed().as_secs_f64(),
     })
 }
 

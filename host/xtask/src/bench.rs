@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: a door to the benches crate.
 
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -20,6 +21,8 @@ pub(crate) struct Bench {
 enum Which {
     /// The same app under this host and its peers: requests per second, latency, memory.
     Load,
+    /// Requests that use Postgres, beside FastAPI with asyncpg and with psycopg; COPY beside psql; single calls.
+    Postgres,
     /// Criterion: one operation at a time.
     Micro,
 }
@@ -28,12 +31,8 @@ impl Bench {
     pub(crate) fn run(self) -> Result<()> {
         setup::builder()?;
         let mut command = match self.which {
-            Which::Load => {
-                if !Path::new("/usr/bin/wrk").exists() {
-                    apt::install(&["wrk"])?;
-                }
-                shell::cargo(["run", "--release", "--package", "fasterapi-benches", "--bin", "load", "--"])
-            }
+            Which::Load => under_load("load")?,
+            Which::Postgres => under_load("postgres")?,
             Which::Micro => {
                 shell::cargo(["bench", "--profile", "release", "--package", "fasterapi-benches", "--"])
             }
@@ -43,4 +42,12 @@ impl Bench {
         }
         shell::run(command.args(self.arguments))
     }
+}
+
+/// A benchmark that needs a load generator.
+fn under_load(program: &str) -> Result<Command> {
+    if !Path::new("/usr/bin/wrk").exists() {
+        apt::install(&["wrk"])?;
+    }
+    Ok(shell::cargo(["run", "--release", "--package", "fasterapi-benches", "--bin", program, "--"]))
 }
