@@ -96,7 +96,7 @@ def test_threads_do_not_wait_for_each_other(pg: Pg) -> None:
 def test_a_transaction_that_is_forgotten_is_rolled_back(pg: Pg) -> None:
     pg.exec("CREATE TABLE items (id int)")
     host = _host.client.begin("default", _host.types.TransactionOptions(None, False, False))
-    host.query("INSERT INTO items VALUES (1)", _host_block())
+    host.query("INSERT INTO items VALUES (1)", _host_block(), 0)
     del host
     eventually("the session is idle", lambda: sessions(pg, "state LIKE 'idle in transaction%'") == 0)
     assert pg.exec("SELECT count(*) FROM items").scalar() == 0

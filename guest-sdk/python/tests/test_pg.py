@@ -47,8 +47,8 @@ class Script:
     def resolve(self, target: str) -> Any:
         return self._answer("resolve", target)
 
-    def query(self, database: str, statement: str, parameters: str) -> Any:
-        return self._answer("query", database, statement, marshal.loads(parameters.encode("latin-1")))
+    def query(self, database: str, statement: str, parameters: str, timeout: int) -> Any:
+        return self._answer("query", database, statement, marshal.loads(parameters.encode("latin-1"))), None
 
     def begin(self, database: str, options: Any) -> FakeTransaction:
         self._answer("begin", database, options)
@@ -61,7 +61,7 @@ class FakeTransaction:
     def __init__(self, script: Script) -> None:
         self._script = script
 
-    def query(self, statement: str, parameters: str) -> Any:
+    def query(self, statement: str, parameters: str, timeout: int) -> Any:
         return self._script._answer("tx.query", statement, marshal.loads(parameters.encode("latin-1")))
 
     def __getattr__(self, name: str) -> Any:
@@ -235,7 +235,7 @@ def test_a_transaction_commits(script: Script) -> None:
         tx.exec("A", 1)
         pg.exec("B")
     pg.exec("C")
-    assert script.asked == [("begin", "db", (2, True, False)), ("tx.query", "A", (1,)), ("tx.query", "B", ()), ("commit",), ("drop",), ("query", "db", "C", ())]
+    assert script.asked == [("begin", "db", (2, True, False, 0)), ("tx.query", "A", (1,)), ("tx.query", "B", ()), ("commit",), ("drop",), ("query", "db", "C", ())]
 
 
 def test_a_transaction_rolls_back(script: Script) -> None:

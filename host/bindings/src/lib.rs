@@ -16,7 +16,11 @@ mod generated {
             }
         ",
         world: "fasterapi:host/guest",
-        imports: { default: async | trappable },
+        imports: {
+            "fasterapi:postgres/client@0.1.0.query-async": async | store | trappable,
+            "fasterapi:postgres/client@0.1.0.copy-from": async | store | trappable,
+            default: async | trappable,
+        },
         exports: { default: async | store },
         require_store_data_send: true,
     });

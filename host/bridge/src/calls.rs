@@ -50,7 +50,11 @@ impl Calls {
             Err(error) => return Ok(Err(error)),
         };
         match code {
-            2 => Ok(database.query(fields.text()?, fields.bytes()?).await.map(Some)),
+            2 => {
+                let (statement, parameters) = (fields.text()?, fields.bytes()?);
+                let database = database.within(fields.timeout()?);
+                Ok(database.query(statement, parameters).await.map(Some))
+            }
             3 => {
                 let options = options(&mut fields)?;
                 Ok(database.begin(options).await.map(|transaction| Some(self.keep(transaction))))
@@ -67,7 +71,11 @@ impl Calls {
         }
         let transaction = self.transactions.get(&handle).ok_or(Malformed)?;
         let done = match code {
-            16 => return Ok(transaction.query(fields.text()?, fields.bytes()?).await.map(Some)),
+            16 => {
+                let (statement, parameters) = (fields.text()?, fields.bytes()?);
+                let within = transaction.within(fields.timeout()?);
+                return Ok(within.query(statement, parameters).await.map(Some));
+            }
             17 => transaction.savepoint(fields.text()?).await,
             18 => transaction.release(fields.text()?).await,
             19 => transaction.rollback_to(fields.text()?).await,
@@ -99,5 +107,5 @@ fn options(fields: &mut Fields<'_>) -> Result<TransactionOptions, Malformed> {
         Some(_) => return Err(Malformed),
     };
     let (read_only, deferrable) = (fields.flag()?, fields.flag()?);
-    Ok(TransactionOptions { isolation, read_only, deferrable, ..TransactionOptions::default() })
+    Ok(TransactionOptions { isolation, read_only, deferrable, retries: fields.number()? })
 }

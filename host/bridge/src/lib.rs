@@ -16,9 +16,9 @@
 //! | code | call | fields | answer |
 //! |---|---|---|---|
 //! | 1 | `client.resolve` | target | alias |
-//! | 2 | `client.query` | database, statement, parameters | block |
-//! | 3 | `client.begin` | database, isolation?, read-only?, deferrable? | handle |
-//! | 16 | `transaction.query` | handle, statement, parameters | block |
+//! | 2 | `client.query` | database, statement, parameters, timeout | block |
+//! | 3 | `client.begin` | database, isolation?, read-only?, deferrable?, retries | handle |
+//! | 16 | `transaction.query` | handle, statement, parameters, timeout | block |
 //! | 17, 18, 19 | `.savepoint`, `.release`, `.rollback-to` | handle, name | |
 //! | 20, 21 | `.commit`, `.rollback` | handle | |
 //! | 22 | drop the transaction | handle | |

@@ -1,6 +1,6 @@
 //! Frames, as the crate's doc describes them.
 
-use std::io;
+use std::{io, time::Duration};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -63,6 +63,16 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn number(&mut self) -> Result<u32, Malformed> {
         self.bytes()?.try_into().map(u32::from_le_bytes).map_err(|_| Malformed)
+    }
+}
+
+impl Fields<'_> {
+    /// A time limit in milliseconds; 0 is none.
+    pub(crate) fn timeout(&mut self) -> Result<Duration, Malformed> {
+        Ok(match self.number()? {
+            0 => Duration::MAX,
+            millis => Duration::from_millis(millis.into()),
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use fasterapi_edge::{BoxError, ResponseBody};
-use fasterapi_runtime::{GuestBody, Reply};
+use fasterapi_runtime::{Reply, Rest};
 use http::Response;
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
@@ -29,7 +29,7 @@ pub(crate) fn respond(reply: Reply) -> Response<ResponseBody> {
 /// The first part of a body, then the rest as it comes.
 struct Streamed {
     first: Option<Bytes>,
-    rest: GuestBody,
+    rest: Rest,
 }
 
 impl Body for Streamed {
@@ -43,6 +43,6 @@ impl Body for Streamed {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
-        Pin::new(&mut self.rest).poll_frame(cx).map_err(BoxError::from)
+        Pin::new(&mut self.rest).poll_frame(cx)
     }
 }

@@ -12,7 +12,7 @@ use wasmtime::{
 
 use crate::{
     error::InvokeError,
-    head::{PlannedCall, Reply, latin1, unpack},
+    head::{Head, PlannedCall, latin1, unpack},
     image::first_line,
     state::GuestState,
 };
@@ -58,7 +58,7 @@ impl Compiled {
         planned: PlannedCall,
         head: String,
         body: &Bytes,
-    ) -> Result<Option<Reply>, InvokeError> {
+    ) -> Result<Option<(Head, Bytes)>, InvokeError> {
         let status = planned.status;
         let body = if planned.body || planned.head { body.to_vec() } else { Vec::new() };
         let called = self.0.call_async(store, (number, planned.plan, planned.values, head, body)).await;
@@ -67,7 +67,7 @@ impl Compiled {
     }
 }
 
-fn read(answer: String, status: http::StatusCode) -> Result<Option<Reply>, InvokeError> {
+fn read(answer: String, status: http::StatusCode) -> Result<Option<(Head, Bytes)>, InvokeError> {
     match answer.chars().next() {
         None => Err(InvokeError::Malformed("an empty answer")),
         Some('\0') => Ok(None),
@@ -76,17 +76,17 @@ fn read(answer: String, status: http::StatusCode) -> Result<Option<Reply>, Invok
     }
 }
 
-fn json(answer: String, status: http::StatusCode) -> Reply {
+fn json(answer: String, status: http::StatusCode) -> (Head, Bytes) {
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(answer.len()));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Reply { status, headers, body: answer.into(), rest: None }
+    (Head { status, headers, lent: None }, answer.into())
 }
 
-fn packed(answer: String, mark: char) -> Result<Reply, InvokeError> {
+fn packed(answer: String, mark: char) -> Result<(Head, Bytes), InvokeError> {
     let rest = answer.get(mark.len_utf8()..).unwrap_or_default();
     let (head, body) = rest.split_once(mark).ok_or(InvokeError::Malformed("a head without an end"))?;
-    let (status, headers) = unpack(head.to_owned())?;
+    let head = unpack(head.to_owned())?;
     let body = match mark {
         BYTES => latin1(body.to_owned())?,
         _ => {
@@ -94,7 +94,7 @@ fn packed(answer: String, mark: char) -> Result<Reply, InvokeError> {
             Bytes::from(answer).slice(start..)
         }
     };
-    Ok(Reply { status, headers, body, rest: None })
+    Ok((head, body))
 }
 
 #[cfg(test)]
@@ -105,11 +105,11 @@ mod tests {
 
     fn answer(text: &str) -> Result<Option<(u16, String, String)>, String> {
         let read = read(text.to_owned(), StatusCode::CREATED).map_err(|error| error.to_string())?;
-        Ok(read.map(|reply| {
-            let headers = reply.headers.iter();
+        Ok(read.map(|(head, body)| {
+            let headers = head.headers.iter();
             let headers: Vec<_> =
                 headers.map(|(name, value)| format!("{name}={}", value.to_str().unwrap_or("?"))).collect();
-            (reply.status.as_u16(), headers.join(" "), String::from_utf8_lossy(&reply.body).into_owned())
+            (head.status.as_u16(), headers.join(" "), String::from_utf8_lossy(&body).into_owned())
         }))
     }
 
@@ -120,8 +120,8 @@ mod tests {
         assert_eq!(answer("\0"), Ok(None));
         let packed = (404, "a=b c=d".to_owned(), "ü\u{2}".to_owned());
         assert_eq!(answer("\u{2}404\0a\0b\0c\0d\u{2}ü\u{2}"), Ok(Some(packed)));
-        let bytes = read("\u{3}200\u{3}\u{ff}\0".to_owned(), StatusCode::OK).unwrap().unwrap();
-        assert_eq!(bytes.body.as_ref(), b"\xff\0");
+        let (_, body) = read("\u{3}200\u{3}\u{ff}\0".to_owned(), StatusCode::OK).unwrap().unwrap();
+        assert_eq!(body.as_ref(), b"\xff\0");
         assert_eq!(answer("\u{2}204\u{2}"), Ok(Some((204, String::new(), String::new()))));
     }
 

@@ -9,10 +9,7 @@ use bytes::Bytes;
 use fasterapi_core::latin1_bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header, request::Parts};
 
-use crate::{
-    body::{GuestBody, RequestBody},
-    error::InvokeError,
-};
+use crate::{body::RequestBody, error::InvokeError, rest::Rest};
 
 const MAX_HEADERS: usize = 256;
 const MAX_HEAD_BYTES: usize = 128 * 1024;
@@ -55,7 +52,7 @@ pub struct Reply {
     /// The first part of the body.
     pub body: Bytes,
     /// The rest. None: `body` is all of it.
-    pub rest: Option<GuestBody>,
+    pub rest: Option<Rest>,
 }
 
 /// A request's head.
@@ -128,8 +125,26 @@ pub(crate) fn latin1(text: String) -> Result<Bytes, InvokeError> {
     Ok(bytes.into())
 }
 
+/// A guest's response head.
+pub(crate) struct Head {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// The number of the body that the guest had the host lend it.
+    pub(crate) lent: Option<u64>,
+}
+
+impl Head {
+    /// The reply with this head, whose body is `body` and no more.
+    pub(crate) fn with(self, body: Bytes) -> Reply {
+        Reply { status: self.status, headers: self.headers, body, rest: None }
+    }
+}
+
+/// What stands where a header's name would: no client could send it, and no header can have it.
+const LENT: &[u8] = b":body";
+
 /// Status and headers out of a packed response head.
-pub(crate) fn unpack(head: String) -> Result<(StatusCode, HeaderMap), InvokeError> {
+pub(crate) fn unpack(head: String) -> Result<Head, InvokeError> {
     if head.len() > MAX_HEAD_BYTES {
         return Err(InvokeError::Malformed("over 128 KiB of headers"));
     }
@@ -138,17 +153,26 @@ pub(crate) fn unpack(head: String) -> Result<(StatusCode, HeaderMap), InvokeErro
     let status = parts.next().and_then(|status| StatusCode::from_bytes(status).ok());
     let status = status.filter(|status| (200..600).contains(&status.as_u16()));
     let status = status.ok_or(InvokeError::Malformed("no status from 200 to 599"))?;
-    let mut headers = HeaderMap::with_capacity(8);
+    let (mut headers, mut lent) = (HeaderMap::with_capacity(8), None);
     while let Some(name) = parts.next() {
         if headers.len() == MAX_HEADERS {
             return Err(InvokeError::Malformed("over 256 headers"));
         }
         let value = parts.next().ok_or(InvokeError::Malformed("a header without a value"))?;
+        if name == LENT {
+            lent = Some(number(value).ok_or(InvokeError::Malformed("a lent body's number"))?);
+            continue;
+        }
         let name = HeaderName::from_bytes(name).map_err(|_| InvokeError::Malformed("a header's name"))?;
         let value = HeaderValue::from_bytes(value).map_err(|_| InvokeError::Malformed("a header's value"))?;
         headers.append(name, value);
     }
-    Ok((status, headers))
+    Ok(Head { status, headers, lent })
+}
+
+/// `postgres/NUMBER`.
+fn number(value: &[u8]) -> Option<u64> {
+    std::str::from_utf8(value).ok()?.strip_prefix("postgres/")?.parse().ok()
 }
 
 #[cfg(test)]
@@ -156,7 +180,16 @@ mod tests {
     use super::*;
 
     fn unpacked(head: &str) -> Result<(StatusCode, HeaderMap), String> {
-        unpack(head.to_owned()).map_err(|error| error.to_string())
+        unpack(head.to_owned()).map(|head| (head.status, head.headers)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_lent_body_is_named_and_no_header() {
+        let head = unpack("200\0:body\0postgres/7\0a\0b".to_owned()).unwrap();
+        assert_eq!((head.lent, head.headers.len()), (Some(7), 1));
+        for value in ["", "7", "postgres/", "postgres/-1", "postgres/7x", "postgres/99999999999999999999"] {
+            assert!(unpack(format!("200\0:body\0{value}")).is_err(), "{value}");
+        }
     }
 
     #[test]

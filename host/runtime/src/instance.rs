@@ -6,6 +6,7 @@
 
 use std::{future::poll_fn, pin::pin, sync::Arc, time::Instant};
 
+use bytes::Bytes;
 use fasterapi_bindings::{Guest, Response};
 use futures::future::{Either, select};
 use tokio::sync::oneshot;
@@ -19,10 +20,11 @@ use crate::{
     compiled::Compiled,
     error::{InvokeError, MakeError},
     guard::{Progress, guard},
-    head::{self, Call, Reply},
+    head::{self, Call, Head, Reply},
     image::first_line,
     limits::InstanceLimits,
     load::Load,
+    rest::Rest,
     state::GuestState,
 };
 
@@ -98,10 +100,10 @@ impl Instance {
         self.served
     }
 
-    /// Whether it holds a transaction open. Between two requests it must not.
+    /// Whether it holds a transaction, a stream, a copy or a listener open. Between two requests it must not.
     #[must_use]
-    pub fn holds_transactions(&self) -> bool {
-        self.store.data().holds_transactions()
+    pub fn holds_leases(&self) -> bool {
+        self.store.data().holds_leases()
     }
 
     /// When it last ended a request, or was made.
@@ -135,7 +137,9 @@ impl Instance {
                 if let (Some(compiled), Some(planned)) = (compiled, call.planned.take()) {
                     let head = if planned.head { call.head.pack() } else { String::new() };
                     let number = conversation.number;
-                    if let Some(reply) = compiled.call(store, number, planned, head, &call.body).await? {
+                    let answer = compiled.call(store, number, planned, head, &call.body).await?;
+                    if let Some((head, body)) = answer {
+                        let reply = complete(store.data_mut(), head, body)?;
                         if let Some(exchange) = exchange.take() {
                             let _ = exchange.send(Ok(reply));
                         }
@@ -149,6 +153,7 @@ impl Instance {
             self.load.of(guard(run, Arc::clone(&progress), &self.limits)).await
         };
         self.used = Instant::now();
+        self.store.data_mut().end_request();
         let ended = ended.flatten();
         ended.inspect_err(|error| {
             if let Some(exchange) = exchange.take() {
@@ -276,11 +281,13 @@ impl Conversation<'_> {
         let parsed = answer.map_err(InvokeError::Raised).and_then(parse);
         let (reply, taken) = match parsed {
             Err(error) => (Err(error), None),
-            Ok((reply, None)) => (Ok(reply), None),
-            Ok((reply, Some(rest))) => {
+            Ok((head, body, None)) => {
+                (accessor.with(|mut access| complete(access.data_mut(), head, body)), None)
+            }
+            Ok((head, first, Some(rest))) => {
                 let (body, consumer, taken) = GuestBody::new(Arc::clone(self.progress));
                 accessor.with(|access| rest.pipe(access, consumer))?;
-                (Ok(Reply { rest: Some(body), ..reply }), Some(taken))
+                (Ok(Reply { rest: Some(Rest::Guest(body)), ..head.with(first) }), Some(taken))
             }
         };
         if taken.is_some() {
@@ -293,8 +300,21 @@ impl Conversation<'_> {
     }
 }
 
-fn parse(response: Response) -> Result<(Reply, Option<StreamReader<u8>>), InvokeError> {
-    let (status, headers) = head::unpack(response.head)?;
+fn parse(response: Response) -> Result<(Head, Bytes, Option<StreamReader<u8>>), InvokeError> {
+    let head = head::unpack(response.head)?;
     let body = head::latin1(response.body)?;
-    Ok((Reply { status, headers, body, rest: None }, response.rest))
+    if head.lent.is_some() && response.rest.is_some() {
+        return Err(InvokeError::Malformed("a streamed body beside a lent one"));
+    }
+    Ok((head, body, response.rest))
+}
+
+/// The reply of a head and all that the guest itself says of the body.
+fn complete(state: &mut GuestState, head: Head, body: Bytes) -> Result<Reply, InvokeError> {
+    let Some(number) = head.lent else { return Ok(head.with(body)) };
+    if !body.is_empty() {
+        return Err(InvokeError::Malformed("a body beside a lent one"));
+    }
+    let lent = state.take_lent(number).ok_or(InvokeError::Malformed("a body that was not lent"))?;
+    Ok(Reply { rest: Some(Rest::Lent(lent)), ..head.with(body) })
 }

@@ -17,6 +17,7 @@ mod limits;
 mod load;
 mod maker;
 pub mod pool;
+mod rest;
 mod state;
 mod template;
 
@@ -29,4 +30,5 @@ pub use instance::{Exchange, Instance};
 pub use limits::InstanceLimits;
 pub use maker::{Maker, Renewal, WarmMaker};
 pub use pool::{Checkout, CheckoutError, Pool, PoolLimits};
+pub use rest::Rest;
 pub use template::{Grants, Template};

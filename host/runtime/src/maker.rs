@@ -57,8 +57,10 @@ impl Maker for WarmMaker {
             let made = template.load().of(async {
                 let mut instance = Box::new(template.instantiate().await?);
                 instance.start().await?;
-                if instance.holds_transactions() {
-                    return Err(MakeError::Startup("it kept a transaction open".into()));
+                if instance.holds_leases() {
+                    return Err(MakeError::Startup(
+                        "it kept a transaction, a stream or a listener open".into(),
+                    ));
                 }
                 Ok(instance)
             });
@@ -67,9 +69,11 @@ impl Maker for WarmMaker {
     }
 
     fn renew(&self, instance: Box<Instance>) -> Renewal<Box<Instance>> {
-        if instance.holds_transactions() {
+        if instance.holds_leases() {
             // The SDK ends what its app left open, so this guest has none or goes round it. Its store rolls back.
-            tracing::warn!("instance discarded: it kept a transaction open after its request");
+            tracing::warn!(
+                "instance discarded: it kept a transaction, a stream or a listener open after its request"
+            );
             return Renewal::Discarded;
         }
         if instance.served() >= self.max_reuse {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fasterapi_capabilities::{
     log::{LogStream, Source, Stream},
     outbound::DenyOutbound,
-    postgres::{PostgresCtx, PostgresCtxView, PostgresView},
+    postgres::{LentBody, PostgresCtx, PostgresCtxView, PostgresView},
 };
 use wasmtime::{ResourceLimiter, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
@@ -41,8 +41,16 @@ impl GuestState {
     }
 
     /// Whether the guest still holds what should have gone with its request.
-    pub(crate) const fn holds_transactions(&self) -> bool {
-        self.postgres.open_transactions() > 0
+    pub(crate) const fn holds_leases(&self) -> bool {
+        self.postgres.holds_leases()
+    }
+
+    pub(crate) fn take_lent(&mut self, number: u64) -> Option<LentBody> {
+        self.postgres.take_lent(number)
+    }
+
+    pub(crate) fn end_request(&mut self) {
+        self.postgres.end_request();
     }
 
     pub(crate) fn limiter(&mut self) -> &mut dyn ResourceLimiter {

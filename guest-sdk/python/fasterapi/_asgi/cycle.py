@@ -16,6 +16,9 @@ from .types import ASGIApp, Headers, Message, Scope, Sink, Source
 
 logger = logging.getLogger("fasterapi.error")
 
+LENT = b":body"
+"""Stands among a response's headers for a body that the host lends (wit/world.wit). No header can have this name."""
+
 _START, _HELD, _OPEN, _WHOLE, _COMPLETE = range(5)
 
 
@@ -93,7 +96,7 @@ class Cycle:
         self._status = status = message["status"]
         self._headers: Headers = [_header(name, value) for name, value in message.get("headers", ())]
         self._no_body = status == 204 or status == 304 or status < 200 or self.scope["method"] == "HEAD"
-        self._promised = -1 if self._no_body else _content_length(self._headers)
+        self._promised = -1 if self._no_body else _promised(self._headers)
         self._stage = _HELD
         self.before_sleep.append(self.send_held_head)
 
@@ -129,8 +132,12 @@ class Cycle:
         """Sends the head without waiting longer for a body."""
         if self._stage == _HELD and not self.disconnected:
             try:
-                self._sink.open(self._status, self._headers, b"")
-                self._stage = _OPEN
+                if self._promised:
+                    self._sink.open(self._status, self._headers, b"")
+                    self._stage = _OPEN
+                else:
+                    self._sink.respond(self._status, self._headers, b"")
+                    self._stage = _WHOLE
             except Exception as error:  # the transport refuses the head, and the application is not here to be told
                 self._failed(error)
                 self._stage = _COMPLETE
@@ -146,6 +153,18 @@ class Cycle:
             self._promised = -1
 
     # --- the request body ---
+
+    def give_body(self) -> tuple[bytes, Any] | None:
+        """The body for somebody else to read: what is here of it, and the host's stream of the rest. `receive` tells only of the client's
+        leaving from then on. None: some of it was read already, or is being read."""
+        if self._chunk is None or self.disconnected:
+            return None
+        source = self._source
+        rest = None if source is None else source.give()
+        if source is not None and rest is None:
+            return None
+        first, self._chunk, self._source = self._chunk, None, None
+        return first, rest
 
     def _arrived(self, data: bytes) -> None:
         self._expected -= len(data)
@@ -203,6 +222,13 @@ def _header(name: bytes, value: bytes) -> tuple[bytes, bytes]:
     if b"\0" in name or b"\0" in value:
         raise RuntimeError(f"Invalid HTTP header {name!r}: it contains a NUL character.")
     return name.lower(), value
+
+
+def _promised(headers: Headers) -> int:
+    """How many bytes of a body there will be; -1: as many as come."""
+    if any(name == LENT for name, _ in headers):
+        return 0
+    return _content_length(headers)
 
 
 def _content_length(headers: Headers) -> int:

@@ -23,6 +23,9 @@ class Source(Protocol):
     def read(self, on_data: Callable[[bytes], None], /) -> None:
         """Calls back with the next bytes, at once or later; with none at the end."""
 
+    def give(self) -> Any:
+        """The stream itself, for the host to read; none when it is being read or is over."""
+
     def close(self) -> None:
         """Nobody reads any more."""
 

@@ -142,6 +142,7 @@ class Scheduler:
         self.ok = types.Ok
         self._alarm = Alarm(loop, wait_for)
         self._operations: dict[int, _Operation] = {}
+        loop.under_way = self._operations
         self._homeless: list[int] = []
         self._asleep: dict[Call, None] = {}
         self._spare_sets: list[int] = []

@@ -13,7 +13,7 @@ import logging
 import sys
 import threading
 from asyncio import base_events
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any, NoReturn, TypeVar, TypeVarTuple
 
 _T = TypeVar("_T")
@@ -36,6 +36,8 @@ class Loop(base_events.BaseEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self._thread_id = threading.get_ident()
+        self.under_way: Sized = ()
+        """The host's calls that somebody waits for."""
 
     def install(self) -> None:
         """Makes this the running loop of the thread, for good: the snapshot keeps it."""
@@ -65,6 +67,11 @@ class Loop(base_events.BaseEventLoop):
     def has_ready(self) -> bool:
         """Whether `poll` would run something now."""
         return bool(self._ready)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether only what runs now would go on: nothing is ready, no timer runs, nobody waits for the host."""
+        return not self._ready and not self.under_way and self.next_deadline() is None
 
     def next_deadline(self) -> float | None:
         """When the earliest timer is due, in the loop's time."""

@@ -59,6 +59,13 @@ class ByteSource:
             self.busy = True
             self._scheduler.watch(*result.value).add_done_callback(self._completed)
 
+    def give(self) -> Carrier | None:
+        """The stream, for the host to read; none when it is being read or is over."""
+        if self._closed or self.busy:
+            return None
+        self._closed = True
+        return Carrier(self._handle)
+
     def close(self) -> None:
         """Tells the writer that nobody reads any more."""
         if self._closed:

@@ -7,15 +7,29 @@
     row = pg.exec("SELECT id, name FROM items WHERE id = $1", 42).one()
     row.name, row["name"], row[1], Item(**row)
 
-    with pg.tx() as tx:                            # commit at the end, rollback on an exception
+    with pg.tx(retries=3) as tx:                   # commit at the end, rollback on an exception
         tx.exec("UPDATE items SET price = price * $1", 1.1)
 
-A transaction that is still open when its request is over, with its BackgroundTasks, is rolled back.
+    for row in pg.stream("SELECT * FROM items"):   # any number of rows, a block at a time in memory
+        ...
+    pg.executemany("INSERT INTO items VALUES ($1, $2)", rows)      # one round trip; batch([…]) for several statements
+    with pg.copy_in("COPY items FROM STDIN") as pipe:
+        pipe.write_row((1, "a"))
+    async for n in pg.listen("orders"):            # NOTIFY
+        ...
+    return QueryResponse(pg, "SELECT * FROM items")                # sent by the host, without Python
+    return CopyResponse(pg, "COPY items TO STDOUT (FORMAT csv)")
 
-Statements run when `exec` is called; there is nothing to await. Parameters are `$1`, `$2`, … and travel apart from the statement.
+Statements run when `exec` is called; there is nothing to await: while it runs, other requests are served by other instances. For
+`async def` there is `pg.aio`, or `AsyncPgPool`: `await pg.aio.exec(…)`, which lets the request's own tasks go on. Parameters are `$1`, `$2`,
+… and travel apart from the statement.
+
+What is still open when its request is over, with its BackgroundTasks, is ended: a transaction is rolled back, a COPY aborted.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from ._codec import Json as Json
 from ._errors import (
@@ -39,10 +53,28 @@ from ._errors import (
     PgUniqueViolation as PgUniqueViolation,
     PgUsageError as PgUsageError,
 )
-from ._result import Column as Column, Result as Result, Row as Row
+from ._aio import AsyncPg as AsyncPg, AsyncPgPool as AsyncPgPool, AsyncTx as AsyncTx
+from ._copy import CopyIn as CopyIn, CopyOut as CopyOut
+from ._listen import Listener as Listener, Notification as Notification
+from ._result import Result as Result
+from ._row import Column as Column, Row as Row
 from ._session import Pg as Pg, PgPool as PgPool, Tx as Tx
+from ._stream import Stream as Stream
+from ._upload import copy_from_request as copy_from_request
+
+if TYPE_CHECKING:
+    from .responses import CopyResponse as CopyResponse, QueryResponse as QueryResponse
 
 for _name, _value in list(globals().items()):
     if isinstance(_value, type):
         _value.__module__ = __name__  # the name that people know, in tracebacks too
 del _name, _value
+
+
+def __getattr__(name: str) -> Any:
+    # Starlette is an app's own business: one without it has no use for its responses.
+    if name in ("CopyResponse", "QueryResponse"):
+        from . import responses
+
+        return getattr(responses, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -31,26 +31,25 @@ class Json:
 
 def pack(parameters: tuple[Any, ...]) -> str:
     """A block of parameters, as text of one character a byte."""
-    if not _PLAIN.issuperset(map(type, parameters)):
-        parameters = tuple([_outward(value, f"${index}") for index, value in enumerate(parameters, 1)])
-    return marshal.dumps(parameters, 2).decode("latin-1")
+    return marshal.dumps(_outward_all(parameters), 2).decode("latin-1")
 
 
-def _outward(value: Any, where: str) -> Any:
+def outward(value: Any, where: str = "the value") -> Any:
+    """The value as a block has it."""
     if type(value) in _PLAIN:
         return value
     convert = _OUTWARD.get(type(value))
     if convert is not None:
         return convert(value)
     if isinstance(value, (list, tuple)):
-        return [_outward(item, where) for item in value]
+        return [outward(item, where) for item in value]
     if isinstance(value, Enum):
-        return _outward(value.value, where)
+        return outward(value.value, where)
     if hasattr(value, "model_dump_json"):
         return value.model_dump_json()
     for kind in _SUBCLASSED:
         if isinstance(value, kind):
-            return _outward(kind(value), where)
+            return outward(kind(value), where)
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
     for kind, convert in _OUTWARD.items():
@@ -86,10 +85,21 @@ _OUTWARD: dict[type[Any], Callable[[Any], Any]] = {
 Converter = Callable[[Any], Any]
 
 
-def unpack(block: bytes) -> tuple[int, tuple[tuple[str, int, str], ...], list[tuple[Any, ...]]]:
-    """The affected count, the columns and the rows of a result block; values as they were packed."""
-    affected, columns, rows = marshal.loads(block)
-    return affected, columns, rows
+def loads(block: bytes) -> Any:
+    """What a block holds; values as they were packed."""
+    return marshal.loads(block)
+
+
+def pack_batch(items: list[tuple[str, list[tuple[Any, ...]]]]) -> str:
+    """A block of statements, each with its sets of parameters."""
+    packed: Any = tuple([(statement, *map(_outward_all, sets)) for statement, sets in items])
+    return marshal.dumps(packed, 2).decode("latin-1")
+
+
+def _outward_all(parameters: tuple[Any, ...]) -> tuple[Any, ...]:
+    if _PLAIN.issuperset(map(type, parameters)):
+        return parameters
+    return tuple([outward(value, f"${index}") for index, value in enumerate(parameters, 1)])
 
 
 def converter(kind: str) -> Converter | None:

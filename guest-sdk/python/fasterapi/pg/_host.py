@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import itertools
+from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 from .. import _phase
+from .._wasm.loop import Loop
 from ._errors import PgUsageError, from_host
 
 _P = ParamSpec("_P")
@@ -34,6 +37,28 @@ def call(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return function(*args, **kwargs)
     except _Err as error:
         raise from_host(error.value) from None
+
+
+async def acall(function: Callable[_P, Coroutine[Any, Any, _T]], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Awaits the host; its error becomes ours."""
+    try:
+        return await function(*args, **kwargs)
+    except _Err as error:
+        raise from_host(error.value) from None
+
+
+def may_block() -> bool:
+    """Whether nothing but the task under way would notice that it waits in the host instead of in the event loop."""
+    loop = asyncio.get_running_loop()
+    return isinstance(loop, Loop) and loop.is_alone
+
+
+_tickets = itertools.count(1)
+
+
+def ticket() -> int:
+    """A number for a call that may be cancelled."""
+    return next(_tickets) & 0xFFFF_FFFF
 
 
 def require_running() -> None:

@@ -1,12 +1,15 @@
-"""Rows and results."""
+"""What a statement gave."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol, TypeVar, overload
+from typing import Any, Protocol, Self, TypeVar
 
 from . import _codec
 from ._errors import PgNoRows, PgTooManyRows
+from ._into import maker
+from ._row import Column, Row, Shape, shape_of
+from ._stream import Blocks, Stream
 
 
 class _Model(Protocol):
@@ -15,131 +18,38 @@ class _Model(Protocol):
 
 
 _M = TypeVar("_M", bound=_Model)
-
-
-class Column(NamedTuple):
-    """A column of a result: its name, the OID of its type, and how its values travel."""
-
-    name: str
-    type_oid: int
-    kind: str
-
-
-class _Shape:
-    """What all rows of one set of columns share."""
-
-    __slots__ = ("columns", "converters", "index", "names")
-
-    def __init__(self, columns: tuple[tuple[str, int, str], ...]) -> None:
-        self.columns = tuple(Column(*column) for column in columns)
-        self.names = tuple(column.name for column in self.columns)
-        self.index = {name: position for position, name in enumerate(self.names)}
-        found = ((position, _codec.converter(column.kind)) for position, column in enumerate(self.columns))
-        self.converters = [(position, convert) for position, convert in found if convert is not None]
-
-    def convert(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        converted = list(values)
-        for position, convert in self.converters:
-            value = converted[position]
-            if value is not None:
-                converted[position] = convert(value)
-        return tuple(converted)
-
-
-_shapes: dict[Any, _Shape] = {}
-_MOST_SHAPES = 512
-
-
-def _shape(columns: tuple[tuple[str, int, str], ...]) -> _Shape:
-    shape = _shapes.get(columns)
-    if shape is None:
-        if len(_shapes) >= _MOST_SHAPES:  # an app that makes its column names up
-            _shapes.clear()
-        shape = _shapes[columns] = _Shape(columns)
-    return shape
-
-
-class Row:
-    """One row: by name (`row["id"]`), by position (`row[0]`), by attribute (`row.id`), and as keyword arguments (`Item(**row)`).
-
-    Iterates over its values, as a tuple does. Of columns with the same name the last one counts.
-    """
-
-    __slots__ = ("_shape", "_values")
-
-    def __init__(self, shape: _Shape, values: tuple[Any, ...]) -> None:
-        self._shape = shape
-        self._values = values
-
-    @overload
-    def __getitem__(self, key: str | int) -> Any: ...
-    @overload
-    def __getitem__(self, key: slice) -> tuple[Any, ...]: ...
-    def __getitem__(self, key: str | int | slice) -> Any:
-        if type(key) is str:
-            return self._values[self._shape.index[key]]
-        return self._values[key]  # type: ignore[index]
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self._values[self._shape.index[name]]
-        except KeyError:
-            raise AttributeError(f"the row has no column `{name}`; it has {', '.join(self._shape.names)}") from None
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._shape.index
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Row):
-            return self._values == other._values and self._shape.names == other._shape.names
-        return self._values == other if isinstance(other, tuple) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._values)
-
-    def __repr__(self) -> str:
-        return f"Row({', '.join(f'{name}={value!r}' for name, value in self.items())})"
-
-    def keys(self) -> tuple[str, ...]:
-        """The names of the columns."""
-        return self._shape.names
-
-    def values(self) -> tuple[Any, ...]:
-        """The values."""
-        return self._values
-
-    def items(self) -> Iterator[tuple[str, Any]]:
-        """Names with values."""
-        return zip(self._shape.names, self._values)
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """The value of a column that may not be there."""
-        position = self._shape.index.get(name)
-        return default if position is None else self._values[position]
-
-    def dict(self) -> dict[str, Any]:
-        """The row as a `dict`."""
-        return dict(zip(self._shape.names, self._values))
+_T = TypeVar("_T")
 
 
 class Result:
-    """What a statement gave. It is here already: nothing is fetched any more."""
+    """What a statement gave: its first rows are here. Those of a large result that are not come when they are asked for, at once
+    (`all`, `len`, …) or a block at a time (`stream`), until the request ends."""
 
-    __slots__ = ("_rows", "_shape", "affected")
+    __slots__ = ("_affected", "_blocks", "_rows", "_shape")
 
-    affected: int
-    """How many rows the statement inserted, updated, deleted or selected."""
+    def __init__(self, block: bytes, rest: Any = None) -> None:
+        """Takes a result block, and the host's `rows` of what it does not hold."""
+        self._take(_codec.loads(block), rest)
 
-    def __init__(self, block: bytes) -> None:
-        self.affected, columns, rows = _codec.unpack(block)
-        self._shape = shape = _shape(columns)
-        self._rows = [shape.convert(row) for row in rows] if shape.converters else rows
+    @classmethod
+    def of(cls, packed: tuple[int, tuple[tuple[str, int, str], ...], list[tuple[Any, ...]]]) -> Self:
+        """A result out of its packed parts."""
+        result = cls.__new__(cls)
+        result._take(packed, None)
+        return result
+
+    def _take(self, packed: tuple[int, tuple[tuple[str, int, str], ...], list[tuple[Any, ...]]], rest: Any) -> None:
+        self._affected, columns, rows = packed
+        self._shape: Shape = shape_of(columns)
+        self._rows = self._shape.convert(rows)
+        self._blocks = None if rest is None else Blocks(rest)
+
+    @property
+    def affected(self) -> int:
+        """How many rows the statement inserted, updated, deleted or selected."""
+        if self._blocks is not None:
+            self._affected = len(self._all())
+        return self._affected
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -147,16 +57,29 @@ class Result:
         return self._shape.columns
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._all())
 
     def __iter__(self) -> Iterator[Row]:
         shape = self._shape
-        return (Row(shape, values) for values in self._rows)
+        return (Row(shape, values) for values in self._all())
+
+    def stream(self) -> Stream:
+        """The rows one by one, of which only a block at a time is in memory: `for row in …` or `async for row in …`.
+
+        The rows that were streamed are not in the result any more.
+        """
+        rows, blocks = self._rows, self._blocks
+        self._rows, self._blocks = [], None
+        return Stream(self._shape, rows, blocks)
 
     def all(self) -> list[Row]:
         """Every row."""
         shape = self._shape
-        return [Row(shape, values) for values in self._rows]
+        return [Row(shape, values) for values in self._all()]
+
+    def tuples(self) -> list[tuple[Any, ...]]:
+        """Every row as a plain tuple."""
+        return self._all()
 
     def first(self) -> Row | None:
         """The first row, `None` if there is none."""
@@ -188,7 +111,7 @@ class Result:
 
     def scalars(self) -> list[Any]:
         """The first column of every row."""
-        return [values[0] for values in self._rows]
+        return [values[0] for values in self._all()]
 
     def model(self, model: type[_M]) -> _M | None:
         """The only row as a pydantic model, `None` if there is none.
@@ -203,9 +126,27 @@ class Result:
     def models(self, model: type[_M]) -> list[_M]:
         """Every row as a pydantic model."""
         names = self._shape.names
-        return [model.model_validate(dict(zip(names, values))) for values in self._rows]
+        return [model.model_validate(dict(zip(names, values))) for values in self._all()]
+
+    def into(self, kind: type[_T]) -> list[_T]:
+        """Every row as a `kind`: a pydantic model (validated), a dataclass, a `NamedTuple` or another class that takes the columns as
+        keyword arguments; `dict`; `tuple`; a `TypedDict` (not validated).
+
+        Raises:
+            TypeError: the columns do not fit what `kind` takes.
+            pydantic.ValidationError: a row does not fit the model.
+        """
+        make = maker(kind, self._shape.names)
+        return [make(values) for values in self._all()]
+
+    def _all(self) -> list[tuple[Any, ...]]:
+        if self._blocks is not None:
+            blocks, self._blocks = self._blocks, None
+            while (rows := blocks.next()) is not None:
+                self._rows += self._shape.convert(rows)
+        return self._rows
 
     def _not_one(self) -> None:
         if not self._rows:
             raise PgNoRows("one row was asked for and there is none")
-        raise PgTooManyRows(f"one row was asked for and there are {len(self._rows)}")
+        raise PgTooManyRows(f"one row was asked for and there are {len(self._all())}")

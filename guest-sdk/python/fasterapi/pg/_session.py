@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .. import _phase
 from .._wasm.calls import Holding, holdings
-from . import _host
-from ._codec import pack
+from . import _codec, _host, _options
+from ._copy import CopyIn, CopyOut
 from ._errors import PgError, PgUsageError
+from ._listen import Listener
+from ._options import Isolation
 from ._result import Result
+from ._row import shape_of
+from ._stream import Blocks, Stream
+
+if TYPE_CHECKING:
+    from ._aio import AsyncPg
 
 logger = logging.getLogger("fasterapi.error")
 
-Isolation = Literal["read committed", "repeatable read", "serializable"]
+Statement = str | tuple[str, Sequence[Any]]
+"""A statement of a batch: its text, with its parameters when it has any."""
+
 _ENDED = {
     "new": "the transaction is not begun",
     "ended": "the transaction is ended",
@@ -51,7 +61,81 @@ class PgPool:
         return database
 
 
-class Pg:
+class _Statements:
+    """What runs on a database and within a transaction alike."""
+
+    __slots__ = ()
+
+    def _query(self, statement: str, block: str, timeout: int) -> tuple[bytes, Any]:
+        raise NotImplementedError
+
+    def _batch(self, block: str, timeout: int) -> bytes:
+        raise NotImplementedError
+
+    def _begin(self, what: Literal["stream", "copy_in", "copy_out"], *arguments: Any) -> Any:
+        """Has the host begin something that takes longer than a call."""
+        raise NotImplementedError
+
+    def exec(self, statement: str, *parameters: Any, timeout: float | None = None) -> Result:
+        """Runs a statement and waits for its result; of a large one, for its first rows.
+
+        Args:
+            statement: one statement, with `$1`, `$2`, … for the parameters.
+            parameters: None, bool, int, float, str, bytes, Decimal, UUID, datetime, date, time, timedelta, Enum, list (an array), dict or
+                pydantic model or `Json` (JSON), IP addresses.
+            timeout: seconds that the statement may take, if that is less than the host grants.
+
+        Raises:
+            PgError: one of its subclasses, by who is to blame.
+        """
+        return Result(*self._query(statement, _codec.pack(parameters), _options.milliseconds(timeout)))
+
+    def executemany(self, statement: str, parameters: Iterable[Sequence[Any]], *, timeout: float | None = None) -> Result:
+        """Runs a statement once for each set of parameters, in one round trip: all of it happens, or nothing.
+
+        Returns:
+            The rows of all runs together, and the sum of what they affected.
+        """
+        return self._run_batch([(statement, [tuple(each) for each in parameters])], timeout)[0]
+
+    def batch(self, statements: Iterable[Statement], *, timeout: float | None = None) -> list[Result]:
+        """Runs several statements in one round trip: all of them happen, or none.
+
+        Args:
+            statements: texts, or pairs of a text and its parameters: `["DELETE FROM a", ("INSERT INTO a VALUES ($1)", [1])]`.
+        """
+        items = [(each, [()]) if isinstance(each, str) else (each[0], [tuple(each[1])]) for each in statements]
+        return self._run_batch(items, timeout)
+
+    def stream(self, statement: str, *parameters: Any, timeout: float | None = None) -> Stream:
+        """Runs a statement whose rows come one by one, of which only a block at a time is in memory.
+
+        Within a transaction: only SELECT, VALUES, TABLE, and WITH over these.
+        """
+        blocks = Blocks(self._begin("stream", statement, _codec.pack(parameters), _options.milliseconds(timeout)))
+        return Stream(shape_of(blocks.columns()), [], blocks)
+
+    def copy_in(self, statement: str) -> CopyIn:
+        """Stores what is written: `with pg.copy_in("COPY items FROM STDIN") as pipe: pipe.write_row((1, "a"))`. Nothing of it is stored when
+        the block ends by an exception.
+
+        Args:
+            statement: `COPY … FROM STDIN …`.
+        """
+        return CopyIn(self._begin("copy_in", statement), statement)
+
+    def copy_out(self, statement: str) -> CopyOut:
+        """The bytes that `COPY … TO STDOUT …` gives, in chunks, as they come."""
+        return CopyOut(self._begin("copy_out", statement))
+
+    def _run_batch(self, items: list[tuple[str, list[tuple[Any, ...]]]], timeout: float | None) -> list[Result]:
+        if not items or not all(sets for _, sets in items):
+            return [Result.of((0, (), [])) for _ in items]
+        results = _codec.loads(self._batch(_codec.pack_batch(items), _options.milliseconds(timeout)))
+        return [Result.of(result) for result in results]
+
+
+class Pg(_Statements):
     """Runs statements on a database: each on its own, or within the transaction that is open on this handle."""
 
     __slots__ = ("_database", "_open")
@@ -60,30 +144,49 @@ class Pg:
         self._database = database
         self._open: list[Tx] = []
 
-    def exec(self, statement: str, *parameters: Any) -> Result:
-        """Runs a statement and waits for its result.
+    @property
+    def aio(self) -> AsyncPg:
+        """The same database for `async def`: `await pg.aio.exec(…)`."""
+        from ._aio import AsyncPg
 
-        Args:
-            statement: one statement, with `$1`, `$2`, … for the parameters.
-            parameters: None, bool, int, float, str, bytes, Decimal, UUID, datetime, date, time, timedelta, Enum, list (an array), dict or
-                pydantic model or `Json` (JSON), IP addresses.
+        return AsyncPg(self)
 
-        Raises:
-            PgError: one of its subclasses, by who is to blame.
-        """
-        if self._open:
-            return self._open[-1].exec(statement, *parameters)
-        return Result(_host.call(_host.client.query, self._database, statement, pack(parameters)))
-
-    def tx(self, *, isolation: Isolation | None = None, read_only: bool = False, deferrable: bool = False) -> Tx:
+    def tx(
+        self, *, isolation: Isolation | None = None, read_only: bool = False, deferrable: bool = False, retries: int = 0
+    ) -> Tx:
         """A transaction: `with pg.tx() as tx: …`. Committed at the end of the block, rolled back on an exception.
 
         Within an open transaction of this handle it is a savepoint, and takes no options.
+
+        Args:
+            retries: how often the host may run the transaction again, unseen, when the server could not serialise it with others: it replays
+                its statements and compares their answers. If one differs, `PgSerializationError` is raised, as without retries.
         """
-        return Tx(self, isolation, read_only, deferrable)
+        return Tx(self, isolation, read_only, deferrable, retries)
+
+    def listen(self, *channels: str) -> Listener:
+        """What `NOTIFY` sends to these channels from now on: `async for n in pg.listen("orders"): …`, or `for`."""
+        return Listener(_host.call(_host.client.listen, self._database, _channels(channels)))
+
+    def _query(self, statement: str, block: str, timeout: int) -> tuple[bytes, Any]:
+        if self._open:
+            return self._open[-1]._query(statement, block, timeout)
+        answer: tuple[bytes, Any] = _host.call(_host.client.query, self._database, statement, block, timeout)
+        return answer
+
+    def _batch(self, block: str, timeout: int) -> bytes:
+        if self._open:
+            return self._open[-1]._batch(block, timeout)
+        answer: bytes = _host.call(_host.client.batch, self._database, block, timeout)
+        return answer
+
+    def _begin(self, what: Literal["stream", "copy_in", "copy_out"], *arguments: Any) -> Any:
+        if self._open:
+            return self._open[-1]._begin(what, *arguments)
+        return _host.call(getattr(_host.client, what), self._database, *arguments)
 
 
-class Tx:
+class Tx(_Statements):
     """A transaction, or a savepoint within one. Made by `Pg.tx` and `Tx.tx`.
 
     One that is still open when its request is over (BackgroundTasks and tasks left behind included) is rolled back.
@@ -91,9 +194,9 @@ class Tx:
 
     __slots__ = ("_held", "_host", "_options", "_pg", "_savepoint", "_state")
 
-    def __init__(self, pg: Pg, isolation: Isolation | None, read_only: bool, deferrable: bool) -> None:
+    def __init__(self, pg: Pg, isolation: Isolation | None, read_only: bool, deferrable: bool, retries: int) -> None:
         self._pg = pg
-        self._options = (isolation, read_only, deferrable)
+        self._options = (isolation, read_only, deferrable, retries)
         self._host: Any = None
         self._savepoint: str | None = None
         self._held: set[Holding] = set()
@@ -106,7 +209,7 @@ class Tx:
         if outer:
             self._begin_savepoint(outer[-1])
         else:
-            self._host = _host.call(_host.client.begin, self._pg._database, _options(*self._options))
+            self._host = _host.call(_host.client.begin, self._pg._database, _options.transaction(*self._options))
             self._held = holdings()
             self._held.add(self)
         self._state = "open"
@@ -124,15 +227,9 @@ class Tx:
         except PgError:
             pass  # what the block raised says more; the host rolls back when the transaction is dropped
 
-    def exec(self, statement: str, *parameters: Any) -> Result:
-        """Like `Pg.exec`, within the transaction."""
-        if self._state != "open":
-            raise PgUsageError(_ENDED[self._state])
-        return Result(_host.call(self._host.query, statement, pack(parameters)))
-
     def tx(self) -> Tx:
         """A savepoint within this transaction."""
-        return Tx(self._pg, None, False, False)
+        return Tx(self._pg, None, False, False, 0)
 
     def commit(self) -> None:
         """Commits now (releases the savepoint); the rest of the block runs outside."""
@@ -142,8 +239,23 @@ class Tx:
         """Rolls back now (to the savepoint); the rest of the block runs outside."""
         self._end("rollback")
 
+    def _query(self, statement: str, block: str, timeout: int) -> tuple[bytes, Any]:
+        return _host.call(self._opened().query, statement, block, timeout), None
+
+    def _batch(self, block: str, timeout: int) -> bytes:
+        answer: bytes = _host.call(self._opened().batch, block, timeout)
+        return answer
+
+    def _begin(self, what: Literal["stream", "copy_in", "copy_out"], *arguments: Any) -> Any:
+        return _host.call(getattr(self._opened(), what), *arguments)
+
+    def _opened(self) -> Any:
+        if self._state != "open":
+            raise PgUsageError(_ENDED[self._state])
+        return self._host
+
     def _begin_savepoint(self, outer: Tx) -> None:
-        if self._options != (None, False, False):
+        if self._options != (None, False, False, 0):
             raise PgUsageError("a transaction within a transaction is a savepoint: it takes no options")
         self._host = outer._host
         self._savepoint = f"s{len(self._pg._open)}"
@@ -159,8 +271,7 @@ class Tx:
         logger.warning("a transaction was left open: it is rolled back with the end of its request")
 
     def _end(self, how: Literal["commit", "rollback"]) -> None:
-        if self._state != "open":
-            raise PgUsageError(_ENDED[self._state])
+        self._opened()
         if self._pg._open[-1] is not self:
             raise PgUsageError("a transaction within this one is still open")
         self._state = "ended"
@@ -178,6 +289,7 @@ class Tx:
             self._host = None
 
 
-def _options(isolation: Isolation | None, read_only: bool, deferrable: bool) -> Any:
-    level = None if isolation is None else _host.types.Isolation[isolation.replace(" ", "_").upper()]
-    return _host.types.TransactionOptions(level, read_only, deferrable)
+def _channels(channels: tuple[str, ...]) -> str:
+    if not channels or not all(channels) or any("\0" in channel for channel in channels):
+        raise PgUsageError("a listener has one channel or more, each with a name")
+    return "\0".join(channels)

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from .. import _codec, _host
 from .._errors import PgError
-from .._session import Isolation
+from .._options import Isolation
 from . import errors
 from .cursor import Cursor
 from .errors import InterfaceError, ProgrammingError, from_pg, translated
@@ -133,22 +133,22 @@ class Connection:
         finally:
             self.close()
 
-    def _query(self, statement: str, parameters: Parameters | None) -> bytes:
-        """Runs a statement; the result is a block."""
+    def _query(self, statement: str, parameters: Parameters | None) -> tuple[bytes, Any]:
+        """Runs a statement; the result is a block, and what it does not hold."""
         self._check()
         text, values = self._style(statement, parameters)
         try:
             packed = _codec.pack(values)
             if self._autocommit:
-                block: bytes = _host.call(_host.client.query, self._database, text, packed)
-                return block
-            return self._begun().query(text, packed)
+                answer: tuple[bytes, Any] = _host.call(_host.client.query, self._database, text, packed, 0)
+                return answer
+            return self._begun().query(text, packed), None
         except PgError as error:
             raise from_pg(error) from error
 
     def _begun(self) -> Transaction:
         if self._transaction is None:
-            self._transaction = Transaction(self._database, options(self.isolation, self.read_only, self.deferrable))
+            self._transaction = Transaction(self._database, options(self.isolation, self.read_only, self.deferrable, 0))
         return self._living(self._transaction)
 
     def _living(self, transaction: Transaction) -> Transaction:

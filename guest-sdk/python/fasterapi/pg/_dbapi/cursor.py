@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from .. import _codec
-from .._result import _Shape, _shape
+from .._row import Shape, shape_of
+from .._stream import Blocks
 from .errors import InterfaceError, ProgrammingError
 from .styles import Parameters
 
@@ -46,7 +47,7 @@ class Cursor:
         """Runs a statement."""
         self._check()
         self._clear()
-        self._take(self.connection._query(operation, parameters))
+        self._take(*self.connection._query(operation, parameters))
         return self
 
     def executemany(self, operation: str, seq_of_parameters: Iterable[Parameters]) -> Self:
@@ -55,7 +56,7 @@ class Cursor:
         self._clear()
         affected = 0
         for parameters in seq_of_parameters:
-            affected += _codec.unpack(self.connection._query(operation, parameters))[0]
+            affected += _codec.loads(self.connection._query(operation, parameters)[0])[0]
         self.rowcount = affected
         return self
 
@@ -120,17 +121,22 @@ class Cursor:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
 
-    def _take(self, block: bytes) -> None:
-        self.rowcount, columns, self._rows = _codec.unpack(block)
+    def _take(self, block: bytes, rest: Any) -> None:
+        self.rowcount, columns, self._rows = _codec.loads(block)
+        if rest is not None:
+            blocks = Blocks(rest)
+            while (rows := blocks.next()) is not None:
+                self._rows += rows
+            self.rowcount = len(self._rows)
         if not columns:
             return
-        shape = _shape(columns)
+        shape = shape_of(columns)
         self.description = tuple([(column.name, column.type_oid, None, None, None, None, None) for column in shape.columns])
         self._convert = shape.converters
         if self.connection._converters:
             self._convert = self._with_users(shape)
 
-    def _with_users(self, shape: _Shape) -> list[tuple[int, _codec.Converter]]:
+    def _with_users(self, shape: Shape) -> list[tuple[int, _codec.Converter]]:
         users = self.connection._converters
         found = {position: users[column.kind] for position, column in enumerate(shape.columns) if column.kind in users}
         return list({**dict(shape.converters), **found}.items())

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from ..._wasm.calls import Holding, holdings
-from .. import _host, _session
+from .. import _host, _options
 
 logger = logging.getLogger("fasterapi.error")
 
@@ -26,7 +26,7 @@ class Transaction:
 
     def query(self, statement: str, parameters: str) -> bytes:
         """Runs a statement: parameters and result are blocks."""
-        block: bytes = _host.call(self._host.query, statement, parameters)
+        block: bytes = _host.call(self._host.query, statement, parameters, 0)
         return block
 
     def commit(self) -> None:
@@ -52,4 +52,4 @@ class Transaction:
             host.__exit__(None, None, None)
 
 
-options = _session._options
+options = _options.transaction

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 from typing import Self
 
@@ -18,16 +19,25 @@ def resolve(target: str) -> str:
     return lines.call(_RESOLVE, target.encode()).decode()
 
 
-def query(database: str, statement: str, parameters: str) -> bytes:
+def query(database: str, statement: str, parameters: str, timeout: int) -> tuple[bytes, None]:
     """Runs one statement on its own and waits for its whole result."""
-    return lines.call(_QUERY, database.encode(), statement.encode(), parameters.encode("latin-1"))
+    return lines.call(_QUERY, database.encode(), statement.encode(), parameters.encode("latin-1"), _number(timeout)), None
+
+
+async def query_async(_ticket: int, database: str, statement: str, parameters: str, timeout: int) -> tuple[bytes, None]:
+    """The same in a thread of its own."""
+    return await asyncio.to_thread(query, database, statement, parameters, timeout)
+
+
+def cancel(_ticket: int) -> None:
+    """A statement in a thread cannot be called off: it ends by its own deadline."""
 
 
 def begin(database: str, options: TransactionOptions) -> Transaction:
     """Begins a transaction."""
     line = lines.take()
     with lines.closing_on_error(line):
-        handle = line.call(_BEGIN, database.encode(), _isolation(options.isolation), _flag(options.read_only), _flag(options.deferrable))
+        handle = line.call(_BEGIN, database.encode(), _isolation(options.isolation), _flag(options.read_only), _flag(options.deferrable), _number(options.retries))
     return Transaction(line, handle)
 
 
@@ -38,9 +48,9 @@ class Transaction:
         self._line: Line | None = line
         self._handle = handle
 
-    def query(self, statement: str, parameters: str) -> bytes:
+    def query(self, statement: str, parameters: str, timeout: int) -> bytes:
         """Like `query`, within the transaction."""
-        return self._call(_TX_QUERY, statement.encode(), parameters.encode("latin-1"))
+        return self._call(_TX_QUERY, statement.encode(), parameters.encode("latin-1"), _number(timeout))
 
     def savepoint(self, name: str) -> None:
         """Opens a savepoint."""
@@ -80,6 +90,10 @@ class Transaction:
 
 def _isolation(level: Isolation | None) -> bytes | None:
     return None if level is None else level.name.lower().replace("_", "-").encode()
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(4, "little")
 
 
 def _flag(value: bool) -> bytes | None:

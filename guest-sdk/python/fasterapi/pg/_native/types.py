@@ -26,6 +26,14 @@ class Isolation(Enum):
     SERIALIZABLE = 2
 
 
+class Format(Enum):
+    """How the rows of a document are written."""
+
+    JSON = 0
+    NDJSON = 1
+    CSV = 2
+
+
 @dataclass
 class Error:
     """A failure, with the server's own fields where the server was asked."""
@@ -52,3 +60,4 @@ class TransactionOptions:
     isolation: Isolation | None
     read_only: bool
     deferrable: bool
+    retries: int = 0

@@ -1,0 +1,145 @@
+"""COPY, driven by the app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from .._wasm.calls import holdings
+from . import _host
+from ._copy_format import RowFormat, format_of
+from ._errors import PgError, PgUsageError
+
+_PIECE = 64 * 1024
+"""Bytes that are gathered before the host is called."""
+
+
+class _Held:
+    """A COPY of the host's, ended with the request at the latest."""
+
+    __slots__ = ("_held", "_host")
+
+    def __init__(self, host: Any) -> None:
+        self._host: Any = host
+        self._held = holdings()
+        self._held.add(self)
+
+    def abandon(self) -> None:
+        """Ends it with its request: what was not finished is aborted."""
+        host, self._host = self._host, None
+        if host is not None:
+            host.__exit__(None, None, None)
+
+    def close(self) -> None:
+        """Ends it now. What was not finished is aborted."""
+        self._held.discard(self)
+        self.abandon()
+
+
+class CopyIn(_Held):
+    """Takes what `COPY … FROM STDIN` is to store. Made by `copy_in`; used in a `with` block, whose end stores it."""
+
+    __slots__ = ("_format", "_pieces", "_size", "rows")
+
+    rows: int | None
+    """How many rows were stored: there after the end."""
+
+    def __init__(self, host: Any, statement: str) -> None:
+        super().__init__(host)
+        self._format: RowFormat = format_of(statement)
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self.rows = None
+
+    def write(self, data: bytes | bytearray | memoryview | str) -> None:
+        """Writes data in the statement's format, cut anywhere. Waits while the server does not take it."""
+        piece = data.encode() if isinstance(data, str) else bytes(data)
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size >= _PIECE:
+            self._flush()
+
+    def write_row(self, row: Sequence[Any]) -> None:
+        """Writes one row of Python values, in the format that the statement says: text, CSV or binary. Binary needs `set_types`."""
+        self.write(self._format.row(row))
+
+    def write_rows(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Writes rows."""
+        for row in rows:
+            self.write_row(row)
+
+    def set_types(self, types: Sequence[str]) -> None:
+        """Says what types the columns of a binary COPY have, by their names: `["int4", "text"]`."""
+        self._format.set_types(types)
+
+    def finish(self) -> int:
+        """Stores what was written, and says how many rows that is. The end of the `with` block does it."""
+        if self._host is None:
+            raise PgUsageError("the copy has ended")
+        self.write(self._format.end())
+        self._flush()
+        try:
+            rows: int = _host.call(self._host.finish)
+        finally:
+            self.close()
+        self.rows = rows
+        return rows
+
+    def _flush(self) -> None:
+        if self._host is None:
+            raise PgUsageError("the copy has ended")
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        self._size = 0
+        try:
+            for start in range(0, len(data), 4 * _PIECE):
+                _host.call(self._host.write, data[start : start + 4 * _PIECE].decode("latin-1"))
+        except PgError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if kind is None and self._host is not None:
+            self.finish()
+        else:
+            self.close()
+
+
+class CopyOut(_Held, Iterator[bytes]):
+    """What `COPY … TO STDOUT` gives, in chunks: `for chunk in …`, `async for chunk in …`. Made by `copy_out`."""
+
+    __slots__ = ()
+
+    def __next__(self) -> bytes:
+        if self._host is None:
+            raise StopIteration
+        try:
+            data: bytes | None = _host.call(self._host.next)
+        except PgError:
+            self.close()
+            raise
+        if data is None:
+            self.close()
+            raise StopIteration
+        return data
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for chunk in self:
+            return chunk
+        raise StopAsyncIteration
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()

@@ -1,0 +1,134 @@
+"""LISTEN: what NOTIFY sends."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, NamedTuple, Self
+
+from .._wasm.calls import holdings
+from . import _host, _options
+from ._errors import PgCanceled, PgUsageError
+
+_A_MINUTE = 60_000
+
+
+class Notification(NamedTuple):
+    """A message of `NOTIFY`, or the mark of a gap."""
+
+    channel: str
+    payload: str
+    process_id: int
+    """The server's process that sent it."""
+    gap: bool = False
+    """True: messages may be missing here, since the connection was lost and made again, or this listener was too slow. The rest is
+    empty then. Look at the data once more."""
+
+
+_GAP = Notification("", "", 0, True)
+
+
+class Listener:
+    """Hears what is sent to its channels, from its making on: `for n in …`, `async for n in …`, or `get`. Made by `Pg.listen`.
+
+    Ended with its request at the latest; `close`, or the end of its `with` block, ends it earlier.
+    """
+
+    __slots__ = ("_held", "_host", "_ticket", "_wait")
+
+    def __init__(self, host: Any) -> None:
+        self._host: Any = host
+        self._ticket = 0
+        self._wait: asyncio.Future[Any] | None = None
+        """The host's call under way. It outlives whoever awaits it, so that nothing is lost when that is cancelled."""
+        self._held = holdings()
+        self._held.add(self)
+
+    def get(self, timeout: float | None = None) -> Notification | None:
+        """The next message, `None` when there is none within `timeout` seconds. Nothing else runs in the app meanwhile."""
+        limit = None if timeout is None else _options.milliseconds(timeout)
+        while True:
+            event = _host.call(self._opened().wait, _A_MINUTE if limit is None else limit)
+            if event is not None:
+                return _notification(event)
+            if limit is not None:
+                return None
+
+    async def aget(self) -> Notification:
+        """The next message. Nothing is lost when the waiting is cancelled, by `asyncio.timeout` for instance."""
+        host = self._opened()
+        if self._wait is None:
+            self._ticket = _host.ticket()
+            self._wait = asyncio.ensure_future(_host.acall(host.next, self._ticket))
+        wait = self._wait
+        try:
+            return _notification(await asyncio.shield(wait))
+        finally:
+            if wait.done():
+                self._wait = None
+
+    def close(self) -> None:
+        """Hears no more."""
+        self._held.discard(self)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Ends it with its request."""
+        host, self._host = self._host, None
+        wait, self._wait = self._wait, None
+        if host is None:
+            return
+        if wait is None or wait.done():
+            host.__exit__(None, None, None)
+            return
+
+        def ended(wait: asyncio.Future[Any]) -> None:
+            _ = wait.cancelled() or wait.exception()
+            host.__exit__(None, None, None)  # not before: the call that is being cancelled has it on loan
+
+        wait.add_done_callback(ended)
+        _host.client.cancel(self._ticket)
+
+    def _opened(self) -> Any:
+        if self._host is None:
+            raise PgUsageError("the listener is closed")
+        return self._host
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Notification:
+        notification = self.get() if self._host is not None else None
+        if notification is None:
+            raise StopIteration
+        return notification
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Notification:
+        if self._host is None:
+            raise StopAsyncIteration
+        try:
+            return await self.aget()
+        except PgCanceled:  # closed meanwhile
+            raise StopAsyncIteration from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        self.close()
+
+
+def _notification(event: Any) -> Notification:
+    value = getattr(event, "value", None)
+    return _GAP if value is None else Notification(value.channel, value.payload, value.process_id)

@@ -1,0 +1,102 @@
+"""Rows that come in blocks, while the statement runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Self
+
+from .._wasm.calls import holdings
+from . import _codec, _host
+from ._row import Row, Shape
+
+
+class Blocks:
+    """The blocks of a statement under way. Ended with the request at the latest."""
+
+    __slots__ = ("_held", "_rows")
+
+    def __init__(self, rows: Any) -> None:
+        """Takes the host's `rows`."""
+        self._rows = rows
+        self._held = holdings()
+        self._held.add(self)
+
+    def columns(self) -> tuple[tuple[str, int, str], ...]:
+        """The columns, as in a result block."""
+        columns: tuple[tuple[str, int, str], ...] = _codec.loads(self._rows.columns())
+        return columns
+
+    def next(self) -> list[tuple[Any, ...]] | None:
+        """The next rows, packed; none at the end."""
+        if self._rows is None:
+            return None
+        try:
+            block = _host.call(self._rows.next)
+        except BaseException:
+            self.close()
+            raise
+        if block is None:
+            self.close()
+            return None
+        rows: list[tuple[Any, ...]] = _codec.loads(block)
+        return rows
+
+    def close(self) -> None:
+        """Cancels what is left of the statement."""
+        self._held.discard(self)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Ends it with its request."""
+        rows, self._rows = self._rows, None
+        if rows is not None:
+            rows.__exit__(None, None, None)
+
+
+class Stream(Iterator[Row], AsyncIterator[Row]):
+    """Rows as they come: `for row in …`, `async for row in …`. As a context manager, or by `close`, it can be ended early, which
+    cancels the statement; a loop that is left by `break` is ended when the stream is forgotten."""
+
+    __slots__ = ("_blocks", "_rows", "_shape")
+
+    def __init__(self, shape: Shape, first: list[tuple[Any, ...]], blocks: Blocks | None) -> None:
+        self._shape = shape
+        self._rows = iter(first)
+        self._blocks = blocks
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Row:
+        while True:
+            for values in self._rows:
+                return Row(self._shape, values)
+            rows = None if self._blocks is None else self._blocks.next()
+            if rows is None:
+                self._blocks = None
+                raise StopIteration
+            self._rows = iter(self._shape.convert(rows))
+
+    async def __anext__(self) -> Row:
+        for row in self:
+            return row
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        """Ends it. What was not read is lost."""
+        self._rows = iter(())
+        blocks, self._blocks = self._blocks, None
+        if blocks is not None:
+            blocks.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()

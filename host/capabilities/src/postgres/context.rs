@@ -1,0 +1,141 @@
+//! What an instance carries of Postgres, and its bounds: what it holds open, what it waits for, what it lent.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use fasterapi_bindings::postgres::types::{Error, ErrorKind};
+use fasterapi_core::DatabaseAlias;
+use fasterapi_postgres::Database;
+use tokio_util::sync::CancellationToken;
+use wasmtime::component::Resource;
+
+use super::{
+    LentBody, PostgresCtxView, PostgresGrants,
+    error::{own_error, refusal},
+    lent::Lent,
+};
+
+/// How much one instance may hold open: transactions, streams, copies, listeners, bodies that it lends.
+const MAX_LEASES: usize = 8;
+
+/// How many calls of one instance may wait beside each other.
+const MAX_WAITING: usize = 64;
+
+/// What an instance carries.
+pub struct PostgresCtx {
+    pub(super) grants: Arc<PostgresGrants>,
+    leases: usize,
+    waiting: HashMap<u32, CancellationToken>,
+    pub(super) lent: Lent,
+}
+
+impl PostgresCtx {
+    /// The context of an instance with these grants.
+    #[must_use]
+    pub fn new(grants: Arc<PostgresGrants>) -> Self {
+        Self { grants, leases: 0, waiting: HashMap::new(), lent: Lent::default() }
+    }
+
+    /// Whether the instance holds what must not outlive a request: a transaction, a stream, a copy, a
+    /// listener.
+    #[must_use]
+    pub const fn holds_leases(&self) -> bool {
+        self.leases > 0
+    }
+
+    /// The body that the guest lent under this number. Each is given once.
+    pub fn take_lent(&mut self, number: u64) -> Option<LentBody> {
+        self.lent.take(number)
+    }
+
+    /// A request is over: what it lent and no response named is given up.
+    pub fn end_request(&mut self) {
+        self.lent.clear();
+    }
+
+    /// Begins a call that `cancel` can end.
+    pub(super) fn wait(&mut self, ticket: u32) -> Result<CancellationToken, Error> {
+        if self.waiting.len() >= MAX_WAITING {
+            return Err(usage(format!("more than {MAX_WAITING} calls wait in this instance")));
+        }
+        if self.waiting.contains_key(&ticket) {
+            return Err(usage(format!("the ticket {ticket} is in use")));
+        }
+        let token = CancellationToken::new();
+        self.waiting.insert(ticket, token.clone());
+        Ok(token)
+    }
+
+    pub(super) fn waited(&mut self, ticket: u32) {
+        self.waiting.remove(&ticket);
+    }
+
+    pub(super) fn cancel(&self, ticket: u32) {
+        if let Some(token) = self.waiting.get(&ticket) {
+            token.cancel();
+        }
+    }
+}
+
+pub(super) fn usage(message: String) -> Error {
+    own_error(ErrorKind::Usage, message)
+}
+
+/// A guest's time limit in milliseconds; 0 is none of its own.
+pub(super) const fn millis(timeout: u32) -> Duration {
+    match timeout {
+        0 => Duration::MAX,
+        millis => Duration::from_millis(millis as u64),
+    }
+}
+
+impl PostgresCtxView<'_> {
+    /// The database that the guest was granted as `alias`.
+    pub(super) fn database(&self, alias: &str) -> Result<Database, Error> {
+        let alias = DatabaseAlias::new(alias).map_err(|e| own_error(ErrorKind::Denied, e.to_string()))?;
+        let grants = &self.ctx.grants;
+        grants.databases.database(&grants.tenant, &alias).map_err(refusal)
+    }
+
+    /// The same, for a call that takes a lease.
+    pub(super) fn leasable(&self, alias: &str) -> Result<Database, Error> {
+        self.may_lease().and_then(|()| self.database(alias))
+    }
+
+    pub(super) fn may_lease(&self) -> Result<(), Error> {
+        if self.ctx.leases + self.ctx.lent.len() < MAX_LEASES {
+            return Ok(());
+        }
+        let what = "transactions, streams, copies, listeners and lent bodies";
+        Err(usage(format!("more than {MAX_LEASES} {what} are open in this instance")))
+    }
+
+    /// Gives the guest a handle on something that holds a lease.
+    pub(super) fn lend_lease<T: Send + 'static, H: 'static>(
+        &mut self,
+        value: T,
+    ) -> wasmtime::Result<Resource<H>> {
+        let handle = self.table.push(value)?;
+        self.ctx.leases += 1;
+        Ok(Resource::new_own(handle.rep()))
+    }
+
+    pub(super) fn end_lease<T: Send + 'static, H: 'static>(
+        &mut self,
+        handle: &Resource<H>,
+    ) -> wasmtime::Result<T> {
+        let value = self.table.delete(Resource::new_own(handle.rep()))?;
+        self.ctx.leases = self.ctx.leases.saturating_sub(1);
+        Ok(value)
+    }
+
+    pub(super) fn held<T: Send + 'static, H: 'static>(&self, handle: &Resource<H>) -> wasmtime::Result<&T> {
+        Ok(self.table.get(&Resource::new_borrow(handle.rep()))?)
+    }
+
+    pub(super) fn held_mut<T: Send + 'static, H: 'static>(
+        &mut self,
+        handle: &Resource<H>,
+    ) -> wasmtime::Result<&mut T> {
+        Ok(self.table.get_mut(&Resource::new_borrow(handle.rep()))?)
+    }
+}
