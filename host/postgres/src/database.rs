@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use crate::{
     PgError, Transaction, TransactionOptions,
     call::CallLimits,
+    listen::Hub,
     pool::{Lease, Pool},
 };
 
@@ -16,12 +17,13 @@ use crate::{
 pub struct Database {
     pool: Pool,
     pub(crate) limits: CallLimits,
+    pub(crate) hub: Hub,
 }
 
 impl Database {
-    pub(crate) fn new(pool: Pool) -> Self {
+    pub(crate) fn new(pool: Pool, hub: Hub) -> Self {
         let limits = CallLimits::of(pool.config().limits());
-        Self { pool, limits }
+        Self { pool, limits, hub }
     }
 
     pub(crate) const fn limits(&self) -> &CallLimits {

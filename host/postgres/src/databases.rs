@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use tokio::time::{interval, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Database, DatabaseConfig, PgError, config::is_postgres_url, pool::Pool};
+use crate::{Database, DatabaseConfig, PgError, config::is_postgres_url, listen::Hub, pool::Pool};
 
 /// How often idle sessions are looked at.
 const TRIM_EVERY: Duration = Duration::from_secs(15);
@@ -40,13 +40,16 @@ impl DatabasesBuilder {
     pub fn build(self) -> Databases {
         let (menders, closed) = (TaskTracker::new(), CancellationToken::new());
         let mut tenants: HashMap<TenantId, Grants> = HashMap::new();
+        let mut hubs: HashMap<TenantId, BTreeMap<DatabaseAlias, Hub>> = HashMap::new();
         for (tenant, alias, config) in self.grants {
+            let hub = Hub::new(config.clone(), closed.clone());
+            hubs.entry(tenant.clone()).or_default().insert(alias.clone(), hub);
             let pool = Pool::new(alias.clone(), config, menders.clone());
             tenants.entry(tenant).or_default().insert(alias, pool);
         }
         let pools: Vec<Pool> = tenants.values().flat_map(BTreeMap::values).cloned().collect();
         tokio::spawn(closed.clone().run_until_cancelled_owned(trim(pools)));
-        Databases { tenants, menders, closed }
+        Databases { tenants, hubs, menders, closed }
     }
 }
 
@@ -61,6 +64,8 @@ async fn trim(pools: Vec<Pool>) {
 /// All granted databases of a host. Dropping it closes the pools as [`close`](Self::close) does, without waiting.
 pub struct Databases {
     tenants: HashMap<TenantId, Grants>,
+    /// Who listens, for each grant.
+    hubs: HashMap<TenantId, BTreeMap<DatabaseAlias, Hub>>,
     menders: TaskTracker,
     closed: CancellationToken,
 }
@@ -99,7 +104,10 @@ impl Databases {
     /// # Errors
     /// `denied` when there is no such grant.
     pub fn database(&self, tenant: &TenantId, alias: &DatabaseAlias) -> Result<Database, PgError> {
-        self.pool(tenant, alias).map(|pool| Database::new(pool.clone()))
+        let pool = self.pool(tenant, alias)?;
+        let hub = self.hubs.get(tenant).and_then(|hubs| hubs.get(alias));
+        let hub = hub.ok_or_else(|| PgError::denied(format!("no grant for the database `{alias}`")))?;
+        Ok(Database::new(pool.clone(), hub.clone()))
     }
 
     /// Asks the database's server for an answer, for the start of the host.

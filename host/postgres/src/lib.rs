@@ -4,6 +4,7 @@
 //! statements whose parameters and results are packed blocks (see the README of `fasterapi:postgres`). [`embedded`] runs a private
 //! server for development. Nothing here knows WebAssembly.
 
+mod backoff;
 mod batch;
 mod call;
 mod config;
@@ -15,6 +16,7 @@ mod error;
 mod ident;
 mod judge;
 mod lexer;
+mod listen;
 mod params;
 mod pool;
 mod rows;
@@ -29,5 +31,6 @@ pub use copy::{CopyIn, CopyOut};
 pub use database::Database;
 pub use databases::{Databases, DatabasesBuilder};
 pub use error::{PgError, PgErrorKind, ServerReport};
+pub use listen::{Event, Listener};
 pub use stream::RowStream;
 pub use transaction::{Isolation, Transaction, TransactionOptions, WithinTransaction};

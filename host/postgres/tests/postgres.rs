@@ -20,6 +20,8 @@ mod embedded;
 mod errors;
 #[path = "postgres/faults.rs"]
 mod faults;
+#[path = "postgres/listens.rs"]
+mod listens;
 #[path = "postgres/params.rs"]
 mod params;
 #[path = "postgres/replays.rs"]

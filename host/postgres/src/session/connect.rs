@@ -4,7 +4,7 @@
 //! server that cannot be reached or will not do is left for the next. One that refuses who asks ends it, as in libpq:
 //! the others would too.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use tokio::{runtime::Handle, time::timeout};
 use tokio_postgres::AsyncMessage;
@@ -12,6 +12,7 @@ use tokio_postgres::AsyncMessage;
 use super::{
     Endpoint, Session,
     endpoint::shuffle,
+    inbox::Inbox,
     login::{Attempt, Driven, Failure, Opened, Stage},
 };
 use crate::{DatabaseConfig, PgError, config::Target, judge::Trace, statement::Statements};
@@ -24,6 +25,7 @@ impl Session {
     pub(crate) async fn connect(config: &DatabaseConfig) -> Result<Self, PgError> {
         let Opened { client, connection, seen, route } = open(config).await?;
         let limits = &config.limits;
+        let inbox = Arc::<Inbox>::default();
         Ok(Self {
             client,
             route,
@@ -33,7 +35,8 @@ impl Session {
             working: false,
             unsure: false,
             cancel: None,
-            driver: tokio::spawn(drive(connection)).abort_handle(),
+            driver: tokio::spawn(drive(connection, Arc::clone(&inbox))).abort_handle(),
+            inbox,
             runtime: Handle::current(),
             max_result_bytes: limits.max_result_bytes,
             born: Instant::now(),
@@ -116,18 +119,20 @@ fn summary(failures: Vec<(String, Failure)>) -> PgError {
 }
 
 /// Runs the connection until it ends; the server's notices go to the log.
-async fn drive(mut connection: Driven) {
+async fn drive(mut connection: Driven, inbox: Arc<Inbox>) {
     while let Some(message) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
         match message {
             Ok(AsyncMessage::Notice(notice)) => {
                 tracing::debug!(severity = notice.severity(), notice = notice.message(), "postgres notice");
             }
+            Ok(AsyncMessage::Notification(notification)) => inbox.hear(Some(notification)),
             Ok(_) => {}
             Err(error) => {
                 let error = PgError::from(error);
                 tracing::debug!(%error, "postgres connection ended");
-                return;
+                break;
             }
         }
     }
+    inbox.hear(None);
 }

@@ -10,6 +10,7 @@ mod cancel;
 mod connect;
 mod endpoint;
 mod flow;
+mod inbox;
 mod login;
 mod outgoing;
 mod pipeline;
@@ -26,15 +27,15 @@ use tokio::{
     runtime::Handle,
     task::{AbortHandle, JoinHandle},
 };
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Notification};
 
-use self::route::Route;
 pub(crate) use self::{
     endpoint::{Endpoint, Place, TcpOptions},
     flow::{Flow, Incoming},
     tap::{Seen, Status},
     work::Working,
 };
+use self::{inbox::Inbox, route::Route};
 use crate::{PgError, judge::Trace, statement::Statements};
 
 pub(crate) struct Session {
@@ -50,6 +51,7 @@ pub(crate) struct Session {
     unsure: bool,
     /// A cancel request on its way.
     cancel: Option<JoinHandle<()>>,
+    inbox: Arc<Inbox>,
     driver: AbortHandle,
     runtime: Handle,
     max_result_bytes: usize,
@@ -63,6 +65,12 @@ impl Session {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed()
+    }
+
+    /// Has `hear` hear the server's notifications, and nothing more once, when the connection has ended. It is called
+    /// on the connection's task and must not wait.
+    pub(crate) fn on_heard(&self, hear: impl Fn(Option<Notification>) + Send + Sync + 'static) {
+        self.inbox.set(hear);
     }
 
     /// How many bytes went to the server so far.

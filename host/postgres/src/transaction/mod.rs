@@ -1,7 +1,6 @@
 //! A transaction: a lease with BEGIN behind it and one of COMMIT or ROLLBACK before it, and a log of what happened in
 //! between for as long as it may be replayed ([`replay`]).
 
-mod backoff;
 mod call;
 mod log;
 mod options;

@@ -9,13 +9,17 @@
 //! old server process may still hold the transaction's locks against its own replay. A transaction that reads what is
 //! never twice the same (a sequence, `random()`, `now()`) answers differently, and fails.
 
-use crate::{PgError, call::CallLimits, pool::Lease, rows::Block, session::Status};
+use std::time::Duration;
+
+use crate::{PgError, backoff::Backoff, call::CallLimits, pool::Lease, rows::Block, session::Status};
 
 use super::{
-    backoff::pause,
     call::{Call, Outcome},
     log::Log,
 };
+
+/// The wait before a transaction is run again.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(4), longest: Duration::from_millis(250) };
 
 /// A transaction to be replayed.
 pub(super) struct Replay<'a> {
@@ -42,7 +46,7 @@ impl Replay<'_> {
     /// When the transaction cannot be brought to where it was. It is rolled back, or will be with its lease.
     pub(super) async fn run(&self, lease: &mut Lease, last: Call<'_>) -> Result<Replayed, PgError> {
         self.limits.bound(roll_back(lease)).await?;
-        pause(self.begun).await;
+        BACKOFF.pause(self.begun).await;
         self.limits.bound(lease.command(self.opening)).await?;
         for (index, entry) in self.log.entries().iter().enumerate() {
             let answer = entry.kept.call().run(lease, self.limits).await;

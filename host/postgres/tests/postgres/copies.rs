@@ -164,7 +164,7 @@ async fn a_dropped_copy_stores_nothing() {
 async fn a_write_that_was_given_up_can_only_be_aborted() {
     let (db, other) = (db_with(one_session()).await, db().await);
     table(&db).await;
-    let blocker = db_like(&db).await;
+    let blocker = db.another();
     let tx = blocker.begin().await;
     tx.query("LOCK TABLE t IN ACCESS EXCLUSIVE MODE", &crate::support::pack(&[])).await.unwrap();
     drop(other);
@@ -187,16 +187,6 @@ async fn a_write_that_was_given_up_can_only_be_aborted() {
     assert_eq!(count(&db).await, "0");
 }
 
-/// Another grant of the same database.
-async fn db_like(db: &Db) -> Db {
-    let server = crate::support::server();
-    let config = server.database(&db.name);
-    let (tenant, alias) = (db.tenant.clone(), db.alias.clone());
-    let databases =
-        fasterapi_postgres::Databases::builder().grant(tenant.clone(), alias.clone(), config).build();
-    Db { databases, tenant, alias, name: db.name.clone() }
-}
-
 /// What the server says after it has counted the rows.
 #[tokio::test]
 async fn a_commit_that_fails_is_not_reported_done() {
@@ -216,7 +206,7 @@ async fn a_copy_waits_for_its_server_no_longer_than_the_deadline() {
     let patience = std::time::Duration::from_millis(300);
     let db = db_with(PoolLimits { statement_timeout: patience, ..one_session() }).await;
     table(&db).await;
-    let other = db_like(&db).await;
+    let other = db.another();
     for sql in [
         "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$",
         "CREATE TRIGGER wait BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION wait()",

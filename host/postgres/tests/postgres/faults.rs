@@ -48,13 +48,13 @@ async fn a_transaction_that_lost_its_session_stays_lost() {
     assert_eq!(db.value("SELECT to_regclass('t')", &[]).await, "None");
 }
 
-fn postmaster(socket_dir: &Path) -> Option<i32> {
+pub fn postmaster(socket_dir: &Path) -> Option<i32> {
     let folders = std::fs::read_dir(socket_dir).unwrap().flatten();
     let file = folders.map(|folder| folder.path().join("postmaster.pid")).find(|file| file.exists())?;
     std::fs::read_to_string(file).ok()?.lines().next()?.parse().ok()
 }
 
-fn kill(pid: i32, signal: rustix::process::Signal) {
+pub fn kill(pid: i32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();
 }

@@ -89,6 +89,14 @@ pub fn one_session() -> PoolLimits {
 }
 
 impl Db {
+    /// Another grant of the same database of the shared server, with sessions of its own.
+    pub fn another(&self) -> Self {
+        let (tenant, alias, name) = (self.tenant.clone(), self.alias.clone(), self.name.clone());
+        let config = server().database(&name);
+        let databases = Databases::builder().grant(tenant.clone(), alias.clone(), config).build();
+        Self { databases, tenant, alias, name }
+    }
+
     pub fn database(&self) -> Database {
         self.databases.database(&self.tenant, &self.alias).unwrap()
     }
