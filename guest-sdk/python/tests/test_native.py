@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import marshal
 import os
 import signal
 import subprocess
@@ -11,11 +13,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fasterapi.pg import Pg, PgConnectionError, PgDenied, PgPool, PgUniqueViolation, PgUsageError, _host
-from fasterapi.pg._native import lines
+from fasterapi.pg._native import HostError, client, lines
+from fasterapi.pg._native.types import ErrorKind, TransactionOptions
 
 PATIENCE = 30.0
 
@@ -96,16 +100,10 @@ def test_threads_do_not_wait_for_each_other(pg: Pg) -> None:
 def test_a_transaction_that_is_forgotten_is_rolled_back(pg: Pg) -> None:
     pg.exec("CREATE TABLE items (id int)")
     host = _host.client.begin("default", _host.types.TransactionOptions(None, False, False))
-    host.query("INSERT INTO items VALUES (1)", _host_block(), 0)
+    host.query("INSERT INTO items VALUES (1)", packed(), 0)
     del host
     eventually("the session is idle", lambda: sessions(pg, "state LIKE 'idle in transaction%'") == 0)
     assert pg.exec("SELECT count(*) FROM items").scalar() == 0
-
-
-def _host_block() -> str:
-    from fasterapi.pg._codec import pack
-
-    return pack(())
 
 
 class Interrupted(Exception):
@@ -200,3 +198,79 @@ def test_the_bridge_ends_with_its_process(server: None) -> None:
     )
     assert done.returncode == -signal.SIGKILL, done
     eventually("the bridge ends", lambda: not Path("/proc", done.stdout.strip(), "exe").exists())
+
+
+# --- what has no face in `fasterapi.pg` of its own, or more than that shows ---
+
+
+def packed(*values: Any) -> str:
+    return marshal.dumps(values, 2).decode("latin-1")
+
+
+def test_rows_come_in_blocks(pg: Pg) -> None:
+    rows = client.stream("default", "SELECT g, repeat('x', 100) FROM generate_series(1, $1::int) g", packed(50_000), 0)
+    assert [column[:2] for column in marshal.loads(rows.columns())] == [("g", 23), ("repeat", 25)]
+    count = blocks = 0
+    while (block := rows.next()) is not None:
+        count, blocks = count + len(marshal.loads(block)), blocks + 1
+    assert count == 50_000 and blocks > 5 and rows.next() is None
+    rows.__exit__(None, None, None)
+
+
+def test_rows_that_are_forgotten_cancel_their_statement(pg: Pg) -> None:
+    rows = client.stream("default", "SELECT g, pg_sleep(0.0001) FROM generate_series(1, 10000000) g", packed(), 0)
+    assert rows.next()
+    del rows
+    eventually("the statement ends", lambda: sessions(pg, "state = 'active' AND query LIKE '%pg_sleep%'") == 0)
+
+
+def test_a_batch(pg: Pg) -> None:
+    pg.exec("CREATE TABLE items (id int PRIMARY KEY)")
+    block = packed(("INSERT INTO items VALUES ($1)", (1,), (2,)), ("SELECT count(*) FROM items", ()))
+    inserted, counted = marshal.loads(client.batch("default", block, 0))
+    assert inserted[0] == 2 and counted[2] == [(2,)]
+    with pytest.raises(HostError, match="item 0, parameters 1"):
+        client.batch("default", packed(("INSERT INTO items VALUES ($1)", (3,), (1,))), 0)
+    assert pg.exec("SELECT count(*) FROM items").scalar() == 2
+    with client.begin("default", TransactionOptions(None, False, False)) as transaction:
+        assert marshal.loads(transaction.batch(packed(("DELETE FROM items", ())), 0))[0][0] == 2
+        transaction.rollback()
+
+
+def test_copy_there_and_back(pg: Pg) -> None:
+    pg.exec("CREATE TABLE items (id int, name text)")
+    writer = client.copy_in("default", "COPY items FROM STDIN")
+    for start in range(0, 10_000, 1000):
+        writer.write("".join(f"{number}\tname\n" for number in range(start, start + 1000)))
+    assert writer.finish() == 10_000
+    reader = client.copy_out("default", "COPY items TO STDOUT")
+    pieces = []
+    while (data := reader.next()) is not None:
+        pieces.append(data)
+    reader.__exit__(None, None, None)
+    assert b"".join(pieces).count(b"\n") == 10_000
+    with client.copy_in("default", "COPY items FROM STDIN") as writer:
+        writer.write("1\tdropped\n")
+    assert pg.exec("SELECT count(*) FROM items").scalar() == 10_000
+
+
+def test_a_timeout_and_its_error(pg: Pg) -> None:
+    with pytest.raises(HostError) as caught:
+        client.query("default", "SELECT pg_sleep(60)", packed(), 50)
+    assert caught.value.value.kind is ErrorKind.TIMEOUT
+
+
+def test_an_awaited_call_and_its_end(pg: Pg) -> None:
+    async def main() -> None:
+        block, _ = await client.query_async(1, "default", "SELECT 7", packed(), 0)
+        assert marshal.loads(block)[2] == [(7,)]
+        slow = asyncio.create_task(client.query_async(2, "default", "SELECT pg_sleep(60)", packed(), 0))
+        while not await asyncio.to_thread(sessions, pg, "state = 'active' AND query = 'SELECT pg_sleep(60)'"):
+            assert not slow.done()
+        client.cancel(2)
+        with pytest.raises(HostError) as caught:
+            await slow
+        assert caught.value.value.kind is ErrorKind.CANCELED
+
+    asyncio.run(main())
+    eventually("the statement is cancelled", lambda: sessions(pg, "state = 'active' AND query = 'SELECT pg_sleep(60)'") == 0)

@@ -1,27 +1,26 @@
-//! The calls of a connection, and what they have opened.
+//! The calls of a connection.
 
-use std::collections::HashMap;
-
-use fasterapi_postgres::{Database, Isolation, PgError, Transaction, TransactionOptions};
+use bytes::Bytes;
+use fasterapi_postgres::{CopyIn, Database, Isolation, PgError, Transaction, TransactionOptions};
 
 use crate::{
     Grants, failure,
+    held::{Held, Table},
     wire::{Fields, Frame, Malformed},
 };
 
-/// What a connection may call, and the transactions that it holds.
+/// What a connection may call, and what it holds.
 pub(crate) struct Calls {
     grants: Grants,
-    transactions: HashMap<u32, Transaction>,
-    next: u32,
+    table: Table,
 }
 
-/// What a call gives back: the fields of its answer.
+/// What a call gives back: the field of its answer.
 type Answer = Result<Option<Vec<u8>>, PgError>;
 
 impl Calls {
     pub(crate) fn new(grants: Grants) -> Self {
-        Self { grants, transactions: HashMap::new(), next: 0 }
+        Self { grants, table: Table::default() }
     }
 
     /// The frame that answers a frame.
@@ -29,7 +28,7 @@ impl Calls {
         let (code, fields) = Fields::of(frame)?;
         let answer = match code {
             ..16 => self.client(code, fields).await?,
-            _ => self.transaction(code, fields).await?,
+            _ => self.held(code, fields).await?,
         };
         let frame = match answer {
             Ok(None) => Frame::new(0),
@@ -49,53 +48,87 @@ impl Calls {
             Ok(database) => database,
             Err(error) => return Ok(Err(error)),
         };
-        match code {
-            2 => {
-                let (statement, parameters) = (fields.text()?, fields.bytes()?);
-                let database = database.within(fields.timeout()?);
-                Ok(database.query(statement, parameters).await.map(Some))
-            }
-            3 => {
-                let options = options(&mut fields)?;
-                Ok(database.begin(options).await.map(|transaction| Some(self.keep(transaction))))
-            }
-            _ => Err(Malformed),
+        if code == 2 {
+            let (statement, parameters) = (fields.text()?, fields.bytes()?);
+            let database = database.within(fields.timeout()?);
+            return Ok(database.query(statement, parameters).await.map(Some));
         }
+        if code == 4 {
+            let block = fields.bytes()?;
+            return Ok(database.within(fields.timeout()?).batch(block).await.map(Some));
+        }
+        Ok(begin(database, code, fields).await?.map(|held| Some(self.table.keep(held))))
     }
 
-    async fn transaction(&mut self, code: u8, mut fields: Fields<'_>) -> Result<Answer, Malformed> {
+    async fn held(&mut self, code: u8, mut fields: Fields<'_>) -> Result<Answer, Malformed> {
         let handle = fields.number()?;
-        if code == 22 {
-            self.transactions.remove(&handle).ok_or(Malformed)?;
+        if code == 32 {
+            self.table.take(handle)?;
             return Ok(Ok(None));
         }
-        let transaction = self.transactions.get(&handle).ok_or(Malformed)?;
-        let done = match code {
-            16 => {
-                let (statement, parameters) = (fields.text()?, fields.bytes()?);
-                let within = transaction.within(fields.timeout()?);
-                return Ok(within.query(statement, parameters).await.map(Some));
-            }
-            17 => transaction.savepoint(fields.text()?).await,
-            18 => transaction.release(fields.text()?).await,
-            19 => transaction.rollback_to(fields.text()?).await,
-            20 => transaction.commit().await,
-            21 => transaction.rollback().await,
+        if code == 37 {
+            let Held::CopyIn(copy) = self.table.take(handle)? else { return Err(Malformed) };
+            return Ok(copy.finish().await.map(|rows| Some(rows.to_le_bytes().to_vec())));
+        }
+        let done = match (code, self.table.get(handle)?) {
+            (16..=31, Held::Transaction(transaction)) => return within(transaction, code, fields).await,
+            (33, Held::Rows(rows)) => return Ok(Ok(Some(rows.columns().to_vec()))),
+            (34, Held::Rows(rows)) => rows.next().await.map(|block| block.unwrap_or_default()),
+            (35, Held::CopyOut(copy)) => copy.next().await.map(|data| data.unwrap_or_default().to_vec()),
+            (36, Held::CopyIn(copy)) => return Ok(write(copy, fields.bytes()?).await.map(|()| None)),
             _ => return Err(Malformed),
         };
-        Ok(done.map(|()| None))
+        Ok(done.map(Some))
     }
 
     fn database(&self, name: &str) -> Result<Database, PgError> {
         let Grants { databases, tenant } = &self.grants;
         databases.database(tenant, &databases.resolve(tenant, name)?)
     }
+}
 
-    fn keep(&mut self, transaction: Transaction) -> Vec<u8> {
-        self.next = self.next.wrapping_add(1);
-        self.transactions.insert(self.next, transaction);
-        self.next.to_le_bytes().to_vec()
-    }
+async fn write(copy: &mut CopyIn, data: &[u8]) -> Result<(), PgError> {
+    copy.write(Bytes::copy_from_slice(data)).await
+}
+
+/// What outlives its call.
+async fn begin(
+    database: Database,
+    code: u8,
+    mut fields: Fields<'_>,
+) -> Result<Result<Held, PgError>, Malformed> {
+    Ok(match code {
+        3 => database.begin(options(&mut fields)?).await.map(Held::Transaction),
+        5 => {
+            let (statement, parameters) = (fields.text()?, fields.bytes()?);
+            let database = database.within(fields.timeout()?);
+            database.stream(statement, parameters).await.map(Held::Rows)
+        }
+        6 => database.copy_in(fields.text()?).await.map(Held::CopyIn),
+        7 => database.copy_out(fields.text()?).await.map(Held::CopyOut),
+        _ => return Err(Malformed),
+    })
+}
+
+async fn within(transaction: &Transaction, code: u8, mut fields: Fields<'_>) -> Result<Answer, Malformed> {
+    let done = match code {
+        16 => {
+            let (statement, parameters) = (fields.text()?, fields.bytes()?);
+            let within = transaction.within(fields.timeout()?);
+            return Ok(within.query(statement, parameters).await.map(Some));
+        }
+        17 => transaction.savepoint(fields.text()?).await,
+        18 => transaction.release(fields.text()?).await,
+        19 => transaction.rollback_to(fields.text()?).await,
+        20 => transaction.commit().await,
+        21 => transaction.rollback().await,
+        22 => {
+            let block = fields.bytes()?;
+            return Ok(transaction.within(fields.timeout()?).batch(block).await.map(Some));
+        }
+        _ => return Err(Malformed),
+    };
+    Ok(done.map(|()| None))
 }
 
 fn options(fields: &mut Fields<'_>) -> Result<TransactionOptions, Malformed> {

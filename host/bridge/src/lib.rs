@@ -18,16 +18,25 @@
 //! | 1 | `client.resolve` | target | alias |
 //! | 2 | `client.query` | database, statement, parameters, timeout | block |
 //! | 3 | `client.begin` | database, isolation?, read-only?, deferrable?, retries | handle |
+//! | 4 | `client.batch` | database, block, timeout | block |
+//! | 5 | `client.stream` | database, statement, parameters, timeout | handle |
+//! | 6, 7 | `client.copy-in`, `client.copy-out` | database, statement | handle |
 //! | 16 | `transaction.query` | handle, statement, parameters, timeout | block |
 //! | 17, 18, 19 | `.savepoint`, `.release`, `.rollback-to` | handle, name | |
 //! | 20, 21 | `.commit`, `.rollback` | handle | |
-//! | 22 | drop the transaction | handle | |
+//! | 22 | `.batch` | handle, block, timeout | block |
+//! | 33 | `rows.columns` | handle | block |
+//! | 34, 35 | `rows.next`, `copy-reader.next` | handle | block or data, empty at the end |
+//! | 36 | `copy-writer.write` | handle, data | |
+//! | 37 | `copy-writer.finish`, which drops it | handle | rows: 8 bytes |
+//! | 32 | drop what a handle means | handle | |
 //!
 //! Answers: code 0 and the fields above, or code 1 and the record `error` in the order of its fields. `isolation` and
 //! the kinds of errors are the names of the WIT file; a flag is a field that is there or not.
 
 mod calls;
 mod failure;
+mod held;
 mod line;
 mod wire;
 

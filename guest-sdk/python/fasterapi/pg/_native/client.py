@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
 from . import lines
-from .line import Line
-from .types import Isolation, TransactionOptions
+from .line import HostError, Line
+from .types import Error, ErrorKind, Isolation, TransactionOptions
 
-_RESOLVE, _QUERY, _BEGIN = 1, 2, 3
-_TX_QUERY, _SAVEPOINT, _RELEASE, _ROLLBACK_TO, _COMMIT, _ROLLBACK, _DROP = range(16, 23)
+_RESOLVE, _QUERY, _BEGIN, _BATCH, _STREAM, _COPY_IN, _COPY_OUT = range(1, 8)
+_TX_QUERY, _SAVEPOINT, _RELEASE, _ROLLBACK_TO, _COMMIT, _ROLLBACK, _TX_BATCH = range(16, 23)
+_DROP, _COLUMNS, _NEXT_ROWS, _NEXT_DATA, _WRITE, _FINISH = range(32, 38)
 
 
 def resolve(target: str) -> str:
@@ -20,37 +22,99 @@ def resolve(target: str) -> str:
 
 
 def query(database: str, statement: str, parameters: str, timeout: int) -> tuple[bytes, None]:
-    """Runs one statement on its own and waits for its whole result."""
-    return lines.call(_QUERY, database.encode(), statement.encode(), parameters.encode("latin-1"), _number(timeout)), None
+    """Runs one statement on its own and waits for its whole result: there are no rows beyond the block."""
+    return lines.call(_QUERY, *_query(database, statement, parameters, timeout)), None
 
 
-async def query_async(_ticket: int, database: str, statement: str, parameters: str, timeout: int) -> tuple[bytes, None]:
-    """The same in a thread of its own."""
-    return await asyncio.to_thread(query, database, statement, parameters, timeout)
+async def query_async(ticket: int, database: str, statement: str, parameters: str, timeout: int) -> tuple[bytes, None]:
+    """Like `query`, in a thread: the loop goes on."""
+    line = lines.take()
+    _under_way[ticket] = line
+    try:
+        return await asyncio.to_thread(lines.call_on, line, _QUERY, *_query(database, statement, parameters, timeout)), None
+    except HostError:
+        if line.broken and ticket not in _under_way:
+            raise HostError(Error(ErrorKind.CANCELED, "the statement was cancelled")) from None
+        raise
+    finally:
+        _under_way.pop(ticket, None)
 
 
-def cancel(_ticket: int) -> None:
-    """A statement in a thread cannot be called off: it ends by its own deadline."""
+_under_way: dict[int, Line] = {}
+
+
+def cancel(ticket: int) -> None:
+    """Cancels the call of an `_async` function: its line closes."""
+    line = _under_way.pop(ticket, None)
+    if line is not None:
+        line.close()
+
+
+def batch(database: str, statements: str, timeout: int) -> bytes:
+    """Runs statements in one round trip, as one transaction."""
+    return lines.call(_BATCH, database.encode(), statements.encode("latin-1"), _u32(timeout))
 
 
 def begin(database: str, options: TransactionOptions) -> Transaction:
     """Begins a transaction."""
-    line = lines.take()
-    with lines.closing_on_error(line):
-        handle = line.call(_BEGIN, database.encode(), _isolation(options.isolation), _flag(options.read_only), _flag(options.deferrable), _number(options.retries))
-    return Transaction(line, handle)
+    flags = (_flag(options.read_only), _flag(options.deferrable))
+    return Transaction(*_opened(_BEGIN, database.encode(), _isolation(options.isolation), *flags, _u32(options.retries)))
 
 
-class Transaction:
-    """An open transaction. One that is forgotten is rolled back: its line closes."""
+def stream(database: str, statement: str, parameters: str, timeout: int) -> Rows:
+    """Runs a statement whose rows come in blocks."""
+    return Rows(*_opened(_STREAM, *_query(database, statement, parameters, timeout)))
+
+
+def copy_in(database: str, statement: str) -> CopyWriter:
+    """Begins `COPY … FROM STDIN`."""
+    return CopyWriter(*_opened(_COPY_IN, database.encode(), statement.encode()))
+
+
+def copy_out(database: str, statement: str) -> CopyReader:
+    """Begins `COPY … TO STDOUT`."""
+    return CopyReader(*_opened(_COPY_OUT, database.encode(), statement.encode()))
+
+
+def lend_copy(database: str, statement: str) -> Iterator[bytes]:
+    """What a `COPY … TO STDOUT` gives, begun already: there is no host here to send it."""
+    return iter(copy_out(database, statement).__enter__().next, None)
+
+
+class _Resource:
+    """Something of the host's, with a line of its own. One that is forgotten is dropped: its line closes."""
 
     def __init__(self, line: Line, handle: bytes) -> None:
         self._line: Line | None = line
         self._handle = handle
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        """Drops it."""
+        line, self._line = self._line, None
+        if line is None or line.broken:
+            return
+        line.call(_DROP, self._handle)
+        lines.give_back(line)
+
+    def _call(self, code: int, *fields: bytes | None) -> bytes:
+        if self._line is None:
+            raise RuntimeError("the handle was given back")
+        return self._line.call(code, self._handle, *fields)
+
+
+class Transaction(_Resource):
+    """An open transaction. Dropping it rolls it back."""
+
     def query(self, statement: str, parameters: str, timeout: int) -> bytes:
         """Like `query`, within the transaction."""
-        return self._call(_TX_QUERY, statement.encode(), parameters.encode("latin-1"), _number(timeout))
+        return self._call(_TX_QUERY, statement.encode(), parameters.encode("latin-1"), _u32(timeout))
+
+    def batch(self, statements: str, timeout: int) -> bytes:
+        """Like `batch`, within the transaction."""
+        return self._call(_TX_BATCH, statements.encode("latin-1"), _u32(timeout))
 
     def savepoint(self, name: str) -> None:
         """Opens a savepoint."""
@@ -72,29 +136,60 @@ class Transaction:
         """Rolls back."""
         self._call(_ROLLBACK)
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+class Rows(_Resource):
+    """The rows of a statement under way. Dropping it cancels the statement."""
+
+    def columns(self) -> bytes:
+        """The columns, packed as in a result block."""
+        return self._call(_COLUMNS)
+
+    def next(self) -> bytes | None:
+        """The next rows, `None` when that was all."""
+        return self._call(_NEXT_ROWS) or None
+
+
+class CopyWriter(_Resource):
+    """A `COPY … FROM STDIN` under way. Dropping it aborts it."""
+
+    def write(self, data: str) -> None:
+        """Sends data."""
+        self._call(_WRITE, data.encode("latin-1"))
+
+    def finish(self) -> int:
+        """Ends the copy: the number of rows."""
+        rows = int.from_bytes(self._call(_FINISH), "little")
         line, self._line = self._line, None
-        if line is None or line.broken:
-            return
-        line.call(_DROP, self._handle)
-        lines.give_back(line)
+        if line is not None:
+            lines.give_back(line)
+        return rows
 
-    def _call(self, code: int, *fields: bytes | None) -> bytes:
-        if self._line is None:
-            raise RuntimeError("the transaction's handle was given back")
-        return self._line.call(code, self._handle, *fields)
+
+class CopyReader(_Resource):
+    """A `COPY … TO STDOUT` under way. Dropping it cancels it."""
+
+    def next(self) -> bytes | None:
+        """The next data, `None` when that was all."""
+        return self._call(_NEXT_DATA) or None
+
+
+def _opened(code: int, *fields: bytes | None) -> tuple[Line, bytes]:
+    line = lines.take()
+    with lines.closing_on_error(line):
+        return line, line.call(code, *fields)
+
+
+def _query(database: str, statement: str, parameters: str, timeout: int) -> tuple[bytes, bytes, bytes, bytes]:
+    return database.encode(), statement.encode(), parameters.encode("latin-1"), _u32(timeout)
 
 
 def _isolation(level: Isolation | None) -> bytes | None:
     return None if level is None else level.name.lower().replace("_", "-").encode()
 
 
-def _number(value: int) -> bytes:
-    return value.to_bytes(4, "little")
-
-
 def _flag(value: bool) -> bytes | None:
     return b"" if value else None
+
+
+def _u32(number: int) -> bytes:
+    return number.to_bytes(4, "little")

@@ -19,7 +19,11 @@ _idle: deque[Line] = deque()
 
 def call(code: int, *fields: bytes | None) -> bytes:
     """Makes a call on a line of its own."""
-    line = take()
+    return call_on(take(), code, *fields)
+
+
+def call_on(line: Line, code: int, *fields: bytes | None) -> bytes:
+    """Makes a call on a line just taken, and gives that back."""
     with closing_on_error(line):
         answer = line.call(code, *fields)
     give_back(line)
