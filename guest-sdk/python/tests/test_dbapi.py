@@ -374,3 +374,68 @@ def test_no_warnings(connection: Connection) -> None:
 def test_pools_and_connections_are_of_one_database(connection: Connection) -> None:
     connection.cursor().execute("SELECT current_database()")
     assert PgPool().get().exec("SELECT current_database()").scalar() == connection.cursor().execute("SELECT current_database()").fetchall()[0][0]
+
+
+# --- rows that stream ---
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_rows_that_stream(connection: Connection, autocommit: bool) -> None:
+    connection.autocommit = autocommit
+    with connection.cursor(stream=True) as cursor:
+        cursor.execute("SELECT g, 1.5 FROM generate_series(1, %s::int) g", (12_345,))
+        assert cursor.rowcount == -1 and cursor.description is not None and cursor.description[0][:2] == ("g", 23)
+        assert cursor.fetchone() == (1, Decimal("1.5")) and cursor.fetchmany(2) == [(2, Decimal("1.5")), (3, Decimal("1.5"))]
+        assert [row[0] for row in cursor.fetchmany(5000)] == list(range(4, 5004))
+        assert [row[0] for row in cursor] == list(range(5004, 12_346))
+        assert cursor.fetchone() is None and cursor.fetchall() == []
+        cursor.execute("SELECT 1 WHERE false")
+        assert cursor.fetchall() == [] and cursor.description is not None
+        with pytest.raises(dbapi.NotSupportedError):
+            cursor.scroll(1)
+
+
+def test_a_stream_holds_little(connection: Connection) -> None:
+    cursor = connection.cursor(stream=True).execute("SELECT repeat('x', 1000) FROM generate_series(1, 5000)")
+    most = 0
+    for _ in cursor:
+        most = max(most, len(cursor._rows))
+    assert most == 1000
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_an_error_in_the_middle_of_a_stream(connection: Connection, autocommit: bool) -> None:
+    connection.autocommit = autocommit
+    cursor = connection.cursor(stream=True).execute("SELECT 1000000 / (60000 - g) FROM generate_series(1, 100000) g")
+    with pytest.raises(dbapi.DataError):
+        cursor.fetchall()
+    cursor.close()
+    connection.rollback()
+    assert connection.cursor().execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_a_stream_that_is_left(connection: Connection, pg: Pg) -> None:
+    cursor = connection.cursor(stream=True).execute("SELECT g FROM generate_series(1, 100000) g")
+    assert cursor.fetchone() == (1,)
+    cursor.execute("SELECT 2")
+    assert cursor.fetchall() == [(2,)]
+    cursor.close()
+    assert connection.cursor().execute("SELECT count(*) FROM pg_cursors WHERE name LIKE 'fasterapi%'").fetchall() == [(0,)]
+
+
+def test_what_cannot_stream(connection: Connection) -> None:
+    with pytest.raises(dbapi.ProgrammingError):
+        connection.cursor(stream=True).execute("DELETE FROM drinks RETURNING name")
+
+
+def test_many_sets_of_parameters(connection: Connection, pg: Pg) -> None:
+    cursor = connection.cursor()
+    assert cursor.executemany("INSERT INTO drinks VALUES (%(name)s, 1)", ({"name": f"drink{i}"} for i in range(2500))).rowcount == 2500
+    with pytest.raises(dbapi.IntegrityError, match="parameters 1"):
+        cursor.executemany("INSERT INTO drinks VALUES (%s, 1)", [("new",), ("drink1",)])
+    connection.rollback()
+    assert cursor.executemany("INSERT INTO drinks VALUES (%s, 1)", []).rowcount == 0
+    connection.autocommit = True
+    with pytest.raises(dbapi.IntegrityError):
+        cursor.executemany("INSERT INTO drinks VALUES (%s, 1)", [("ale",), ("ale",)])
+    assert names(pg) == []

@@ -240,3 +240,13 @@ def test_times_with_zones(engine: Engine) -> None:
     with engine.connect() as connection:
         when = datetime(2024, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))
         assert connection.scalar(select(literal(when, DateTime(timezone=True)))) == when
+
+
+def test_rows_that_stream(engine: Engine) -> None:
+    many = select(func.generate_series(1, 5000))
+    with engine.connect().execution_options(yield_per=1000) as connection:
+        result = connection.execute(many)
+        assert [len(part) for part in result.scalars().partitions()] == [1000] * 5
+    with engine.connect().execution_options(stream_results=True, isolation_level="AUTOCOMMIT") as connection:
+        rows = connection.execute(many)
+        assert rows.fetchone() == (1,) and len(rows.all()) == 4999

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
@@ -10,9 +11,11 @@ from typing import Any, Self
 from .. import _codec, _host
 from .._errors import PgError
 from .._options import Isolation
+from .._stream import Blocks
 from . import errors
 from .cursor import Cursor
 from .errors import InterfaceError, ProgrammingError, from_pg, translated
+from .stream import Declared, StreamCursor
 from .styles import STYLES, Parameters, Paramstyle
 from .transaction import Transaction, options
 
@@ -48,6 +51,10 @@ def _resolved(target: str) -> str:
     return database
 
 
+_BATCH = 1000
+"""Most sets of parameters in a batch, whose bytes are bounded."""
+
+
 class Connection:
     """A transaction at a time. It begins with the first statement, and ends with `commit` or `rollback`.
 
@@ -76,10 +83,10 @@ class Connection:
         self.deferrable = False
         self.closed = False
 
-    def cursor(self) -> Cursor:
-        """A cursor."""
+    def cursor(self, *, stream: bool = False) -> Cursor:
+        """A cursor. With `stream` the rows of its queries come as they are fetched, instead of all at once."""
         self._check()
-        return Cursor(self)
+        return StreamCursor(self) if stream else Cursor(self)
 
     @property
     def in_transaction(self) -> bool:
@@ -143,6 +150,31 @@ class Connection:
                 answer: tuple[bytes, Any] = _host.call(_host.client.query, self._database, text, packed, 0)
                 return answer
             return self._begun().query(text, packed), None
+        except PgError as error:
+            raise from_pg(error) from error
+
+    def _batches(self, statement: str, sets: Iterable[Parameters]) -> Iterator[Any]:
+        """Runs a statement many times, a batch a round trip."""
+        bound = (self._style(statement, parameters) for parameters in sets)
+        while batch := list(itertools.islice(bound, _BATCH)):
+            try:
+                packed = _codec.pack_batch([(batch[0][0], [values for _, values in batch])])
+                if self._autocommit:
+                    block = _host.call(_host.client.batch, self._database, packed, 0)
+                else:
+                    block = self._begun().batch(packed)
+            except PgError as error:
+                raise from_pg(error) from error
+            yield from _codec.loads(block)
+
+    def _stream(self, statement: str, parameters: Parameters | None, size: int) -> Blocks | Declared:
+        """Runs a query whose rows come in blocks."""
+        text, values = self._style(statement, parameters)
+        try:
+            packed = _codec.pack(values)
+            if self._autocommit:
+                return Blocks(_host.call(_host.client.stream, self._database, text, packed, 0))
+            return Declared(self._begun(), size, text, packed)
         except PgError as error:
             raise from_pg(error) from error
 

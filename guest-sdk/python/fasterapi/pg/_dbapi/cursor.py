@@ -36,6 +36,7 @@ class Cursor:
         """How many rows the statement inserted, updated, deleted or selected."""
         self._rows: list[Values] = []
         self._at = 0
+        self._forget_blocks()
         self._convert: list[tuple[int, _codec.Converter]] = []
 
     @property
@@ -51,13 +52,10 @@ class Cursor:
         return self
 
     def executemany(self, operation: str, seq_of_parameters: Iterable[Parameters]) -> Self:
-        """Runs a statement once for each of the parameters. `rowcount` is the sum; rows are not kept."""
+        """Runs a statement once for each of the parameters, in few round trips. `rowcount` is the sum; rows are not kept."""
         self._check()
         self._clear()
-        affected = 0
-        for parameters in seq_of_parameters:
-            affected += _codec.loads(self.connection._query(operation, parameters)[0])[0]
-        self.rowcount = affected
+        self.rowcount = sum(affected for affected, _, _ in self.connection._batches(operation, seq_of_parameters))
         return self
 
     def fetchone(self) -> Values | None:
@@ -68,14 +66,18 @@ class Cursor:
     def fetchmany(self, size: int | None = None) -> list[Values]:
         """The next rows, `arraysize` of them if it is not said how many."""
         self._check_rows()
-        end = self._at + (self.arraysize if size is None else size)
-        rows = self._rows[self._at : end]
+        size = self.arraysize if size is None else size
+        while self._at + size > len(self._rows) and self._more():
+            pass
+        rows = self._rows[self._at : self._at + size]
         self._at += len(rows)
         return self._converted(rows)
 
     def fetchall(self) -> list[Values]:
         """The rows that are left."""
         self._check_rows()
+        while self._more():
+            pass
         rows = self._rows[self._at :] if self._at else self._rows
         self._at += len(rows)
         return self._converted(rows)
@@ -121,6 +123,13 @@ class Cursor:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
 
+    def _more(self) -> bool:
+        """Gets more rows, if there can be more than are here."""
+        return False
+
+    def _forget_blocks(self) -> None:
+        """Ends what gives more rows."""
+
     def _take(self, block: bytes, rest: Any) -> None:
         self.rowcount, columns, self._rows = _codec.loads(block)
         if rest is not None:
@@ -128,8 +137,10 @@ class Cursor:
             while (rows := blocks.next()) is not None:
                 self._rows += rows
             self.rowcount = len(self._rows)
-        if not columns:
-            return
+        if columns:
+            self._describe(columns)
+
+    def _describe(self, columns: Any) -> None:
         shape = shape_of(columns)
         self.description = tuple([(column.name, column.type_oid, None, None, None, None, None) for column in shape.columns])
         self._convert = shape.converters

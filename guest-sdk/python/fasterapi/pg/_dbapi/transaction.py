@@ -29,6 +29,11 @@ class Transaction:
         block: bytes = _host.call(self._host.query, statement, parameters, 0)
         return block
 
+    def batch(self, statements: str) -> bytes:
+        """Runs a batch: it and its result are blocks."""
+        block: bytes = _host.call(self._host.batch, statements, 0)
+        return block
+
     def commit(self) -> None:
         """Commits. Whatever comes of it, the transaction has ended then."""
         self._end("commit")

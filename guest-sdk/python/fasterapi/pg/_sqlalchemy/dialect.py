@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from sqlalchemy import URL, Pool
-from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.dialects.postgresql.base import PGDialect, PGExecutionContext
 from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.pool import NullPool
 
@@ -16,6 +16,11 @@ from .._errors import PgConnectionError
 from . import types
 
 _AUTOCOMMIT: IsolationLevel = "AUTOCOMMIT"
+
+
+class _Context(PGExecutionContext):
+    def create_server_side_cursor(self) -> Any:
+        return self._dbapi_connection.cursor(stream=True)
 
 
 class FasterapiDialect(PGDialect):
@@ -28,6 +33,8 @@ class FasterapiDialect(PGDialect):
     use_insertmanyvalues_wo_returning = True  # fewer round trips than a statement for each row
     supports_native_json_deserialization = True
     dialect_injects_custom_json_deserializer = True
+    supports_server_side_cursors = True
+    execution_ctx_cls = _Context
     colspecs = types.COLSPECS
 
     @classmethod
