@@ -28,6 +28,8 @@ mod params;
 mod replays;
 #[path = "postgres/rows.rs"]
 mod rows;
+#[path = "postgres/serializable.rs"]
+mod serializable;
 #[path = "postgres/sessions.rs"]
 mod sessions;
 #[path = "postgres/skew.rs"]

@@ -144,7 +144,7 @@ impl Transaction {
                 log.expect();
                 match log.given_up() {
                     Some(reason) => Err(failure.not_replayed(reason)),
-                    None => self.replay(&mut lease, log, Call::Commit, failure).await?,
+                    None => self.replay(&mut lease, log, Call::Commit, &self.limits, failure).await?,
                 }
             }
             (answer, _) => answer,
@@ -194,7 +194,7 @@ impl Transaction {
                 None => {
                     // Out of the transaction: should this future be dropped, the lease rolls back by itself.
                     let mut lease = standing.undo()?;
-                    let answer = self.replay(&mut lease, log, call, failure).await?;
+                    let answer = self.replay(&mut lease, log, call, limits, failure).await?;
                     *standing = Standing::Open(lease);
                     answer
                 }
@@ -214,6 +214,7 @@ impl Transaction {
         lease: &mut Lease,
         log: &Log,
         call: Call<'_>,
+        limits: &CallLimits,
         mut failure: PgError,
     ) -> Result<Result<Block, PgError>, PgError> {
         loop {
@@ -226,7 +227,7 @@ impl Transaction {
             let statements = log.entries().len();
             tracing::debug!(sqlstate = failure.sqlstate(), begun, statements, "postgres transaction replays");
             let replay = Replay { opening: &self.opening, log, limits: &self.limits, begun };
-            let replayed = replay.run(lease, call).await;
+            let replayed = replay.run(lease, call, limits).await;
             match replayed
                 .inspect_err(|error| tracing::debug!(%error, "postgres transaction not replayed"))?
             {

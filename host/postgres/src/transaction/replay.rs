@@ -26,6 +26,7 @@ pub(super) struct Replay<'a> {
     /// The text that begins it.
     pub(super) opening: &'a str,
     pub(super) log: &'a Log,
+    /// Of each call in the log.
     pub(super) limits: &'a CallLimits,
     /// Replays that were begun before.
     pub(super) begun: u32,
@@ -40,11 +41,16 @@ pub(super) enum Replayed {
 }
 
 impl Replay<'_> {
-    /// Rolls back, waits, begins anew, repeats the log and then `last`.
+    /// Rolls back, waits, begins anew, repeats the log and then `last`, within `limits`.
     ///
     /// # Errors
     /// When the transaction cannot be brought to where it was. It is rolled back, or will be with its lease.
-    pub(super) async fn run(&self, lease: &mut Lease, last: Call<'_>) -> Result<Replayed, PgError> {
+    pub(super) async fn run(
+        &self,
+        lease: &mut Lease,
+        last: Call<'_>,
+        limits: &CallLimits,
+    ) -> Result<Replayed, PgError> {
         self.limits.bound(roll_back(lease)).await?;
         BACKOFF.pause(self.begun).await;
         self.limits.bound(lease.command(self.opening)).await?;
@@ -64,7 +70,7 @@ impl Replay<'_> {
                 }
             }
         }
-        Ok(match last.run(lease, self.limits).await {
+        Ok(match last.run(lease, limits).await {
             Err(error) if error.is_serialization_failure() => Replayed::Again(error),
             answer => Replayed::Equal(answer),
         })
