@@ -9,6 +9,9 @@
 
     with pg.tx(retries=3) as tx:                   # commit at the end, rollback on an exception
         tx.exec("UPDATE items SET price = price * $1", 1.1)
+        tx.after_commit(send_mail)                 # not if it is rolled back
+
+    pg.run_in_tx(function, retries=3)              # function(tx), again if the server could not serialise it; @transactional
 
     for row in pg.stream("SELECT * FROM items"):   # any number of rows, a block at a time in memory
         ...
@@ -60,6 +63,7 @@ from ._result import Result as Result
 from ._row import Column as Column, Row as Row
 from ._session import Pg as Pg, PgPool as PgPool, Tx as Tx
 from ._stream import Stream as Stream
+from ._transactions import run_in_tx as run_in_tx, transactional as transactional
 from ._upload import copy_from_request as copy_from_request
 
 if TYPE_CHECKING:

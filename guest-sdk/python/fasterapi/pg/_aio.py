@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from . import _codec, _host, _options
+from . import _codec, _hooks, _host, _options
 from ._copy import CopyIn, CopyOut
 from ._listen import Listener
 from ._options import Isolation
 from ._result import Result
 from ._session import Pg, PgPool, Statement, Tx
 from ._stream import Stream
+
+if TYPE_CHECKING:
+    from ._transactions import Options
+
+_T = TypeVar("_T")
 
 
 class AsyncPgPool(PgPool):
@@ -73,11 +78,19 @@ class AsyncPg:
         """See `Pg.listen`."""
         return self._pg.listen(*channels)
 
-    def tx(
-        self, *, isolation: Isolation | None = None, read_only: bool = False, deferrable: bool = False, retries: int = 0
-    ) -> AsyncTx:
+    def tx(self, *, isolation: Isolation | None = None, read_only: bool = False, deferrable: bool = False, retries: int = 0) -> AsyncTx:
         """See `Pg.tx`: `async with pg.tx() as tx: await tx.exec(…)`."""
         return AsyncTx(self._pg.tx(isolation=isolation, read_only=read_only, deferrable=deferrable, retries=retries))
+
+    async def run_in_tx(self, function: Callable[[AsyncTx], Awaitable[_T]], *, retries: int = 3, **options: Unpack[Options]) -> _T:
+        """See `fasterapi.pg.run_in_tx`."""
+        from ._transactions import run_in_tx
+
+        return await run_in_tx(self, function, retries=retries, **options)
+
+    def after_commit(self, function: _hooks.Hook) -> _hooks.Hook:
+        """See `Pg.after_commit`."""
+        return self._pg.after_commit(function)
 
 
 class AsyncTx(AsyncPg):
@@ -95,6 +108,10 @@ class AsyncTx(AsyncPg):
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self._tx.__exit__(kind, error, traceback)
+
+    def after_commit(self, function: _hooks.Hook) -> _hooks.Hook:
+        """See `Tx.after_commit`."""
+        return self._tx.after_commit(function)
 
     async def commit(self) -> None:
         """See `Tx.commit`."""

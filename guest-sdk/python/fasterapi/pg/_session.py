@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
 
 from .. import _phase
 from .._wasm.calls import Holding, holdings
-from . import _codec, _host, _options
+from . import _codec, _hooks, _host, _options
 from ._copy import CopyIn, CopyOut
 from ._errors import PgError, PgUsageError
 from ._listen import Listener
@@ -20,11 +20,14 @@ from ._stream import Blocks, Stream
 
 if TYPE_CHECKING:
     from ._aio import AsyncPg
+    from ._transactions import Options
 
 logger = logging.getLogger("fasterapi.error")
 
 Statement = str | tuple[str, Sequence[Any]]
 """A statement of a batch: its text, with its parameters when it has any."""
+
+_T = TypeVar("_T")
 
 _ENDED = {
     "new": "the transaction is not begun",
@@ -151,9 +154,7 @@ class Pg(_Statements):
 
         return AsyncPg(self)
 
-    def tx(
-        self, *, isolation: Isolation | None = None, read_only: bool = False, deferrable: bool = False, retries: int = 0
-    ) -> Tx:
+    def tx(self, *, isolation: Isolation | None = None, read_only: bool = False, deferrable: bool = False, retries: int = 0) -> Tx:
         """A transaction: `with pg.tx() as tx: …`. Committed at the end of the block, rolled back on an exception.
 
         Within an open transaction of this handle it is a savepoint, and takes no options.
@@ -185,6 +186,20 @@ class Pg(_Statements):
             return self._open[-1]._begin(what, *arguments)
         return _host.call(getattr(_host.client, what), self._database, *arguments)
 
+    def run_in_tx(self, function: Callable[[Tx], _T], *, retries: int = 3, **options: Unpack[Options]) -> _T:
+        """Runs `function(tx)` in a transaction, and again each time the server could not serialise it with others. See
+        `fasterapi.pg.run_in_tx`."""
+        from ._transactions import run_in_tx
+
+        return run_in_tx(self, function, retries=retries, **options)
+
+    def after_commit(self, function: _hooks.Hook) -> _hooks.Hook:
+        """As `Tx.after_commit` of the transaction that is open on this handle; at once if there is none."""
+        if self._open:
+            return self._open[-1].after_commit(function)
+        _hooks.run([_hooks.checked(function)])
+        return function
+
 
 class Tx(_Statements):
     """A transaction, or a savepoint within one. Made by `Pg.tx` and `Tx.tx`.
@@ -192,13 +207,14 @@ class Tx(_Statements):
     One that is still open when its request is over (BackgroundTasks and tasks left behind included) is rolled back.
     """
 
-    __slots__ = ("_held", "_host", "_options", "_pg", "_savepoint", "_state")
+    __slots__ = ("_held", "_hooks", "_host", "_options", "_pg", "_savepoint", "_state")
 
     def __init__(self, pg: Pg, isolation: Isolation | None, read_only: bool, deferrable: bool, retries: int) -> None:
         self._pg = pg
         self._options = (isolation, read_only, deferrable, retries)
         self._host: Any = None
         self._savepoint: str | None = None
+        self._hooks: list[_hooks.Hook] = []
         self._held: set[Holding] = set()
         self._state: Literal["new", "open", "ended", "abandoned"] = "new"
 
@@ -230,6 +246,16 @@ class Tx(_Statements):
     def tx(self) -> Tx:
         """A savepoint within this transaction."""
         return Tx(self._pg, None, False, False, 0)
+
+    def after_commit(self, function: _hooks.Hook) -> _hooks.Hook:
+        """Has `function()` called once the outermost transaction is committed, and not at all if this one, or one around it, is rolled back.
+
+        Functions are called in their order; an exception is logged and does not stop the others. An async function, and those after
+        it, run as a task. Also as a decorator: `@tx.after_commit`.
+        """
+        self._opened()
+        self._hooks.append(_hooks.checked(function))
+        return function
 
     def commit(self) -> None:
         """Commits now (releases the savepoint); the rest of the block runs outside."""
@@ -281,12 +307,16 @@ class Tx(_Statements):
             if how == "rollback":
                 _host.call(self._host.rollback_to, self._savepoint)
             _host.call(self._host.release, self._savepoint)
+            if how == "commit":
+                self._pg._open[-1]._hooks += self._hooks
             return
         try:
             _host.call(getattr(self._host, how))
         finally:
             self._host.__exit__(None, None, None)  # gives the handle back: the host rolls back what was not committed
             self._host = None
+        if how == "commit":
+            _hooks.run(self._hooks)
 
 
 def _channels(channels: tuple[str, ...]) -> str:
