@@ -104,6 +104,41 @@ pub(crate) fn is_read(sql: &str, trace: Trace) -> bool {
     trace == Trace::None && first_is(sql, &["select", "values", "table", "show"])
 }
 
+/// Whether a statement is a query of which a cursor can be made: by its words it changes nothing. WITH is one if neither
+/// what it ends with nor what it begins with inserts, updates, deletes or merges.
+pub(crate) fn is_query(sql: &str) -> bool {
+    const QUERY: &[&str] = &["select", "values", "table"];
+    const CHANGE: &[&str] = &["insert", "update", "delete", "merge"];
+    let is_one = |token, words: &[&str]| words.iter().any(|word| is_word(token, word));
+    let mut tokens = tokens(sql);
+    match tokens.next() {
+        Some(first) if is_one(first, QUERY) || first == Token::Sign(b'(') => return true,
+        Some(first) if is_word(first, "with") => {}
+        _ => return false,
+    }
+    let (mut depth, mut before, mut main) = (0_u32, Token::Sign(b' '), None);
+    for token in tokens {
+        if before == Token::Sign(b'(') && is_one(token, CHANGE) {
+            return false;
+        }
+        // Behind the last of the queries that WITH names; other words that stand there are names.
+        if depth == 0 && before == Token::Sign(b')') && main.is_none() {
+            main = match token {
+                _ if is_one(token, CHANGE) => Some(false),
+                _ if is_one(token, QUERY) || token == Token::Sign(b'(') => Some(true),
+                _ => None,
+            };
+        }
+        match token {
+            Token::Sign(b'(') => depth += 1,
+            Token::Sign(b')') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        before = token;
+    }
+    main.unwrap_or(false)
+}
+
 fn first_is(sql: &str, words: &[&str]) -> bool {
     tokens(sql).next().is_some_and(|first| words.iter().any(|word| is_word(first, word)))
 }
@@ -261,6 +296,35 @@ mod tests {
         }
         for sql in ["PREPARE x AS SELECT 1", "deallocate all", "DISCARD ALL", "load 'x'"] {
             assert_eq!(judge(sql), Ok(Trace::Spoilt), "{sql}");
+        }
+    }
+
+    #[test]
+    fn queries_are_told_from_what_changes_something() {
+        for sql in [
+            "select 1",
+            "/* x */ VALUES (1)",
+            "table t",
+            "(select 1) union (select 2)",
+            "with a as (select 1), b (x, y) as materialized (values (1, 2)) select * from a for update",
+            "with recursive a as (table t) (select 1)",
+            "with update as (select delete, (select 1) from t) select 1",
+        ] {
+            assert!(is_query(sql), "{sql}");
+        }
+        for sql in [
+            "",
+            "insert into t select 1",
+            "show all",
+            "explain select 1",
+            "fetch c",
+            "with a as (select 1) insert into t table a",
+            "with a as (select 1) delete from t",
+            "with a as (delete from t returning *) select * from a",
+            "with a as materialized (UPDATE t set x = 1 returning *) select * from a",
+            "with",
+        ] {
+            assert!(!is_query(sql), "{sql}");
         }
     }
 

@@ -20,6 +20,8 @@ mod embedded;
 mod errors;
 #[path = "postgres/faults.rs"]
 mod faults;
+#[path = "postgres/flows.rs"]
+mod flows;
 #[path = "postgres/listens.rs"]
 mod listens;
 #[path = "postgres/params.rs"]

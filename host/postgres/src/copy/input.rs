@@ -6,7 +6,12 @@ use bytes::{Bytes, BytesMut};
 use futures::Sink;
 use tokio_postgres::CopyInSink;
 
-use crate::{Database, PgError, PgErrorKind, call::CallLimits, pool::Lease, session::Flow};
+use crate::{
+    Database, PgError, PgErrorKind,
+    call::CallLimits,
+    pool::Lease,
+    session::{Flow, Loan},
+};
 
 /// Bytes of a message to the server. Smaller writes are gathered.
 const MESSAGE: usize = 64 << 10;
@@ -23,7 +28,7 @@ impl Database {
         self.limits.check(sql)?;
         let work = |mut lease: Lease| async move { (lease.start_copy_in(sql).await, lease) };
         let (sink, lease) = self.on_lease(work).await?;
-        Ok(CopyIn::new(sink, Flow::of(lease), self.limits))
+        Ok(CopyIn::new(sink, Flow::of(Loan::own(lease)), self.limits))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     Database, PgError,
     call::CallLimits,
     pool::Lease,
-    session::Flow,
+    session::{Flow, Loan},
     stream::{Pieces, Source},
 };
 
@@ -27,7 +27,7 @@ impl Database {
         self.limits.check(sql)?;
         let work = |mut lease: Lease| async move { (lease.start_copy_out(sql).await, lease) };
         let (data, lease) = self.on_lease(work).await?;
-        Ok(CopyOut::new(data, Flow::of(lease), self.limits))
+        Ok(CopyOut::new(data, Flow::of(Loan::own(lease)), self.limits))
     }
 }
 

@@ -10,28 +10,27 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use tokio_postgres::{CopyInSink, CopyOutStream, Row, RowStream};
 
-use super::{Session, Working};
+use super::{Loan, Session, Working};
 use crate::{
     PgError,
     judge::{Direction, Trace, judge_copy},
     params::Params,
-    pool::Lease,
     statement::Prepared,
 };
 
 /// A lease at work.
 pub(crate) struct Flow {
     /// None: its end was seen.
-    working: Option<Working<Lease>>,
+    working: Option<Working<Loan>>,
     /// The server's errors so far, when it began.
     errors: u64,
 }
 
 impl Flow {
-    /// Takes over what a call on this lease left running.
-    pub(crate) fn of(lease: Lease) -> Self {
-        let errors = lease.seen.errors();
-        Self { working: Some(Working::resume(lease)), errors }
+    /// Takes over what a call on this loan left running.
+    pub(crate) fn of(loan: Loan) -> Self {
+        let errors = loan.seen.errors();
+        Self { working: Some(Working::resume(loan)), errors }
     }
 
     /// Whether its end has not been seen.

@@ -8,9 +8,11 @@
 mod batch;
 mod cancel;
 mod connect;
+mod cursor;
 mod endpoint;
 mod flow;
 mod inbox;
+mod loan;
 mod login;
 mod outgoing;
 mod pipeline;
@@ -30,8 +32,10 @@ use tokio::{
 use tokio_postgres::{Client, Notification};
 
 pub(crate) use self::{
+    cursor::Fetched,
     endpoint::{Endpoint, Place, TcpOptions},
     flow::{Flow, Incoming},
+    loan::Loan,
     tap::{Seen, Status},
     work::Working,
 };

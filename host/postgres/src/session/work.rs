@@ -129,6 +129,14 @@ impl Session {
         Ok((prepared, rows))
     }
 
+    /// A statement that is kept, or prepared now.
+    pub(super) async fn prepared(&mut self, sql: &str) -> Result<Arc<Prepared>, PgError> {
+        match self.statements.get(sql) {
+            Some(kept) => Ok(kept),
+            None => self.prepare(sql).await,
+        }
+    }
+
     async fn prepare(&mut self, sql: &str) -> Result<Arc<Prepared>, PgError> {
         let mut prepared = self.prepare_all(&[(sql, judge(sql)?)]).await;
         prepared.pop().unwrap_or_else(|| Err(types_beyond_reason()))

@@ -17,7 +17,13 @@ pub(crate) use self::{
     rows::Rows,
 };
 use crate::{
-    Database, PgError, call::CallLimits, pool::Lease, rows::Block, session::Flow, statement::Prepared,
+    Database, PgError,
+    call::CallLimits,
+    pool::Lease,
+    rows::Block,
+    session::{Flow, Loan},
+    statement::Prepared,
+    transaction::Cursor,
 };
 
 impl Database {
@@ -37,36 +43,52 @@ impl Database {
         let params = &self.limits.read(sql, params)?;
         let work = |mut lease: Lease| async move { (lease.start_rows(sql, params).await, lease) };
         let (incoming, lease) = self.on_lease(work).await?;
-        Ok(Rows::new(incoming, Flow::of(lease)))
+        Ok(Rows::new(incoming, Flow::of(Loan::own(lease))))
     }
 }
 
 /// The rows of a statement, in blocks.
-pub struct RowStream {
-    pieces: Pieces<Packed>,
-    prepared: Arc<Prepared>,
+pub struct RowStream(Kind);
+
+#[allow(clippy::large_enum_variant, reason = "there is one in a stream, and it is hardly ever moved")]
+enum Kind {
+    /// The rows of a statement of its own.
+    Rows { pieces: Pieces<Packed>, prepared: Arc<Prepared> },
+    /// Within a transaction.
+    Cursor(Cursor),
 }
 
 impl RowStream {
     fn new(rows: Rows, limits: CallLimits) -> Self {
         let prepared = Arc::clone(rows.prepared());
         let packed = Packed { rows, limit: limits.max_result_bytes };
-        Self { pieces: Pieces::new(packed, limits.statement_timeout), prepared }
+        Self(Kind::Rows { pieces: Pieces::new(packed, limits.statement_timeout), prepared })
+    }
+
+    pub(crate) fn of_cursor(cursor: Cursor) -> Self {
+        Self(Kind::Cursor(cursor))
     }
 
     /// The columns, packed as in a result block.
     #[must_use]
     pub fn columns(&self) -> &[u8] {
-        self.prepared.columns.packed()
+        match &self.0 {
+            Kind::Rows { prepared, .. } => prepared.columns.packed(),
+            Kind::Cursor(cursor) => cursor.columns(),
+        }
     }
 
     /// The next rows: a packed list of tuples, as in a result block; none at the end. The first block is small,
-    /// later ones have about 64 KiB, or less when the server is slow. Dropping the future loses nothing.
+    /// later ones have about 64 KiB, or less when the server is slow. Dropping the future loses nothing, but within a
+    /// transaction, where it gives up the call.
     ///
     /// # Errors
     /// Any kind; the stream has ended then.
     pub async fn next(&mut self) -> Result<Option<Block>, PgError> {
-        std::future::poll_fn(|cx| self.pieces.poll_next(cx)).await.transpose()
+        match &mut self.0 {
+            Kind::Rows { pieces, .. } => std::future::poll_fn(|cx| pieces.poll_next(cx)).await.transpose(),
+            Kind::Cursor(cursor) => cursor.next().await,
+        }
     }
 }
 

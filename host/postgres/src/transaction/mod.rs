@@ -2,34 +2,49 @@
 //! between for as long as it may be replayed ([`replay`]).
 
 mod call;
+mod cursor;
+mod flows;
 mod log;
 mod options;
 mod replay;
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
-use tokio::sync::Mutex;
+use tokio::sync::{
+    Mutex,
+    oneshot::{self, error::TryRecvError},
+};
 
-pub(crate) use self::log::LogLimits;
 pub use self::options::{Isolation, TransactionOptions};
 use self::{
     call::{Call, Outcome},
+    cursor::Cursors,
     log::Log,
     replay::{Replay, Replayed, roll_back},
 };
+pub(crate) use self::{cursor::Cursor, log::LogLimits};
 use crate::{
-    PgError, PgErrorKind, call::CallLimits, ident::quoted, pool::Lease, rows::Block, session::Status,
+    PgError, PgErrorKind,
+    call::CallLimits,
+    ident::quoted,
+    pool::Lease,
+    rows::Block,
+    session::{Loan, Status},
 };
 
 /// An open transaction. Calls take turns. Dropping it rolls it back in the background, then its session returns to
 /// the pool; dropping a call's future cancels its statement, which usually aborts the transaction, and certainly does
 /// if the transaction is being replayed.
 pub struct Transaction {
-    state: Mutex<State>,
+    /// Cursors know it too, without keeping it.
+    state: Arc<Mutex<State>>,
     limits: CallLimits,
     /// What begins it, also in a replay.
     opening: Box<str>,
@@ -42,6 +57,7 @@ struct State {
     standing: Standing,
     /// None: it is never replayed.
     log: Option<Log>,
+    cursors: Cursors,
 }
 
 /// Where a transaction stands.
@@ -49,6 +65,8 @@ struct State {
 enum Standing {
     /// Open on the server, or aborted there.
     Open(Lease),
+    /// A COPY has its session.
+    Lent(oneshot::Receiver<Lease>),
     /// Rolled back for good, as when a replay failed; the guest has yet to end it.
     Undone,
     /// Ended by the guest.
@@ -59,9 +77,9 @@ impl Transaction {
     /// The transaction that `opening` began on `lease`.
     pub(crate) fn new(lease: Lease, limits: CallLimits, opening: String, retries: u32) -> Self {
         let log = (retries > 0).then(|| Log::new(limits.replay));
-        let state = State { standing: Standing::Open(lease), log };
+        let state = State { standing: Standing::Open(lease), log, cursors: Cursors::default() };
         let (opening, begun, replayed) = (opening.into(), AtomicU32::new(0), AtomicU32::new(0));
-        Self { state: Mutex::new(state), limits, opening, retries, begun, replayed }
+        Self { state: Arc::new(Mutex::new(state)), limits, opening, retries, begun, replayed }
     }
 
     /// The same transaction with less time for each statement. A longer time than the grant's changes nothing.
@@ -128,8 +146,10 @@ impl Transaction {
     /// else nothing is committed.
     pub async fn commit(&self) -> Result<(), PgError> {
         let mut state = self.state.lock().await;
+        state.standing.not_lent()?;
         let mut lease = match state.standing.end() {
             Standing::Open(lease) => lease,
+            Standing::Lent(_) => return Err(lent()),
             Standing::Undone => return Err(undone()),
             Standing::Ended => return Err(ended()),
         };
@@ -152,14 +172,15 @@ impl Transaction {
         answer.map(drop)
     }
 
-    /// Rolls back.
+    /// Rolls back. While a COPY goes on, it is done when that has ended.
     ///
     /// # Errors
     /// `usage` when it has ended; `connection` or `timeout`, and the transaction is rolled back nevertheless.
     pub async fn rollback(&self) -> Result<(), PgError> {
         match self.state.lock().await.standing.end() {
             Standing::Open(mut lease) => self.limits.bound(lease.command("ROLLBACK")).await,
-            Standing::Undone => Ok(()),
+            // The session comes back to nobody, and is rolled back.
+            Standing::Lent(_) | Standing::Undone => Ok(()),
             Standing::Ended => Err(ended()),
         }
     }
@@ -178,8 +199,8 @@ impl Transaction {
 
     async fn call(&self, call: Call<'_>, limits: &CallLimits) -> Result<Block, PgError> {
         let mut state = self.state.lock().await;
-        let State { standing, log } = &mut *state;
-        standing.open()?;
+        let State { standing, log, cursors } = &mut *state;
+        cursors.sweep(standing.open()?, limits).await?;
         if let Some(log) = log {
             log.expect();
         }
@@ -268,13 +289,38 @@ impl WithinTransaction<'_> {
 
 impl Standing {
     fn end(&mut self) -> Self {
+        self.settle();
         std::mem::replace(self, Self::Ended)
+    }
+
+    /// Takes the session back from a COPY that has ended.
+    fn settle(&mut self) {
+        let Self::Lent(back) = self else { return };
+        match back.try_recv() {
+            Ok(lease) => *self = Self::Open(lease),
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Closed) => *self = Self::Undone,
+        }
+    }
+
+    fn not_lent(&mut self) -> Result<(), PgError> {
+        self.settle();
+        if matches!(self, Self::Lent(_)) { Err(lent()) } else { Ok(()) }
+    }
+
+    /// Lends the session to what has it until its end.
+    fn lend(&mut self) -> Result<Loan, PgError> {
+        let (loan, back) = Loan::lent(self.undo()?);
+        *self = Self::Lent(back);
+        Ok(loan)
     }
 
     /// The lease of a transaction that is still open on the server.
     fn open(&mut self) -> Result<&mut Lease, PgError> {
+        self.settle();
         let lease = match self {
             Self::Open(lease) => lease,
+            Self::Lent(_) => return Err(lent()),
             Self::Undone => return Err(undone()),
             Self::Ended => return Err(ended()),
         };
@@ -303,8 +349,10 @@ impl Standing {
 
     /// Takes the lease out.
     fn undo(&mut self) -> Result<Lease, PgError> {
+        self.not_lent()?;
         match std::mem::replace(self, Self::Undone) {
             Self::Open(lease) => Ok(lease),
+            Self::Lent(_) => Err(lent()),
             Self::Undone => Err(undone()),
             Self::Ended => Err(ended()),
         }
@@ -313,6 +361,10 @@ impl Standing {
 
 fn undone() -> PgError {
     PgError::database("25P02", "the transaction is rolled back")
+}
+
+fn lent() -> PgError {
+    PgError::usage("a copy of the transaction goes on: end it first")
 }
 
 fn ended() -> PgError {

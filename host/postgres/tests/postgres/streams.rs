@@ -12,7 +12,7 @@ use crate::{
 /// Over a hundred megabytes, a kilobyte a row.
 pub const LARGE: &str = "SELECT i, repeat('x', 1000) FROM generate_series(1, 200000) i";
 
-fn rows(block: &[u8]) -> Vec<Py> {
+pub fn rows(block: &[u8]) -> Vec<Py> {
     match unpack_all(block) {
         Py::List(rows) => rows,
         other => panic!("{other}"),
