@@ -9,7 +9,7 @@ use std::{borrow::Cow, fmt, io::ErrorKind};
 use fasterapi_core::Origin;
 use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 
-use crate::tls;
+use crate::{foreign::Inserted, tls};
 
 /// What kind of failure an error is. Each kind blames one party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,6 +45,7 @@ pub struct PgError {
     pub report: Option<Box<ServerReport>>,
     operator: Option<Box<str>>,
     stale: bool,
+    altered: bool,
 }
 
 /// The fields of the server's error response.
@@ -125,7 +126,7 @@ impl PgError {
 
     fn plain(kind: PgErrorKind, message: impl Into<String>, retryable: bool) -> Self {
         let message = message.into();
-        Self { kind, message, retryable, report: None, operator: None, stale: false }
+        Self { kind, message, retryable, report: None, operator: None, stale: false, altered: false }
     }
 
     /// The SQLSTATE, when the server answered.
@@ -176,6 +177,25 @@ impl PgError {
     /// forgotten it. Both are found before anything of it runs.
     pub(crate) fn is_stale(&self) -> bool {
         self.stale
+    }
+
+    /// A failure to read a value whose type is not any more what the session took it for.
+    pub(crate) fn altered(mut self) -> Self {
+        self.altered = true;
+        self
+    }
+
+    /// Whether what the session knows of types is out of date.
+    pub(crate) fn is_altered(&self) -> bool {
+        self.altered
+    }
+
+    /// With its position counted in the statement as the guest gave it.
+    pub(crate) fn without(mut self, inserted: Inserted) -> Self {
+        if let Some(report) = &mut self.report {
+            report.position = report.position.and_then(|position| inserted.origin(position));
+        }
+        self
     }
 
     /// For the operator: what only he may see becomes the message.

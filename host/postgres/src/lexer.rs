@@ -19,6 +19,12 @@ pub(crate) fn tokens(sql: &str) -> impl Iterator<Item = Token<'_>> {
     Lexer { rest: sql }
 }
 
+/// The tokens of `sql`, each with the offset in bytes of its end.
+pub(crate) fn tokens_to(sql: &str) -> impl Iterator<Item = (Token<'_>, usize)> {
+    let mut lexer = Lexer { rest: sql };
+    std::iter::from_fn(move || Some((lexer.next()?, sql.len() - lexer.rest.len())))
+}
+
 struct Lexer<'a> {
     rest: &'a str,
 }

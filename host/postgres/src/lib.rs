@@ -13,6 +13,7 @@ mod database;
 mod databases;
 pub mod embedded;
 mod error;
+mod foreign;
 mod ident;
 mod judge;
 mod lexer;

@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, sync::Arc};
 use lru::LruCache;
 use tokio_postgres::Statement;
 
-use crate::{judge::Trace, params::ParamTypes, rows::Columns};
+use crate::{foreign::Inserted, judge::Trace, params::ParamTypes, rows::Columns};
 
 /// A statement that the session's server knows, with all that can be worked out beforehand.
 #[derive(Debug)]
@@ -15,13 +15,20 @@ pub(crate) struct Prepared {
     pub(crate) params: ParamTypes,
     pub(crate) columns: Columns,
     pub(crate) trace: Trace,
+    /// What the statement has more than the guest's.
+    pub(crate) inserted: Inserted,
 }
 
 impl Prepared {
     pub(crate) fn new(statement: Statement, trace: Trace) -> Self {
         let params = ParamTypes::new(statement.params());
         let columns = Columns::new(statement.columns());
-        Self { statement, params, columns, trace }
+        Self { statement, params, columns, trace, inserted: Inserted::default() }
+    }
+
+    /// The same statement, with some of its columns as text.
+    pub(crate) fn run_as(self, statement: Statement, inserted: Inserted) -> Self {
+        Self { statement, inserted, ..self }
     }
 }
 

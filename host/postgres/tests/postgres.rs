@@ -44,3 +44,5 @@ mod streams;
 mod support;
 #[path = "postgres/transactions.rs"]
 mod transactions;
+#[path = "postgres/types.rs"]
+mod types;

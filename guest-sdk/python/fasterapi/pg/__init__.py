@@ -34,6 +34,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._adapters import register_adapter as register_adapter, register_converter as register_converter, register_type as register_type
 from ._codec import Json as Json
 from ._errors import (
     PgCanceled as PgCanceled,
@@ -61,6 +62,19 @@ from ._copy import CopyIn as CopyIn, CopyOut as CopyOut
 from ._listen import Listener as Listener, Notification as Notification
 from ._result import Result as Result
 from ._row import Column as Column, Row as Row
+from ._types import (
+    Box as Box,
+    Circle as Circle,
+    Interval as Interval,
+    Line as Line,
+    LineSegment as LineSegment,
+    Multirange as Multirange,
+    OutOfRange as OutOfRange,
+    Path as Path,
+    Point as Point,
+    Polygon as Polygon,
+    Range as Range,
+)
 from ._session import Pg as Pg, PgPool as PgPool, Tx as Tx
 from ._stream import Stream as Stream
 from ._transactions import run_in_tx as run_in_tx, transactional as transactional

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol, Self, TypeVar
 
 from . import _codec
+from ._convert import Description
 from ._errors import PgNoRows, PgTooManyRows
 from ._into import maker
 from ._row import Column, Row, Shape, shape_of
@@ -32,13 +33,13 @@ class Result:
         self._take(_codec.loads(block), rest)
 
     @classmethod
-    def of(cls, packed: tuple[int, tuple[tuple[str, int, str], ...], list[tuple[Any, ...]]]) -> Self:
+    def of(cls, packed: tuple[int, tuple[Description, ...], list[tuple[Any, ...]]]) -> Self:
         """A result out of its packed parts."""
         result = cls.__new__(cls)
         result._take(packed, None)
         return result
 
-    def _take(self, packed: tuple[int, tuple[tuple[str, int, str], ...], list[tuple[Any, ...]]], rest: Any) -> None:
+    def _take(self, packed: tuple[int, tuple[Description, ...], list[tuple[Any, ...]]], rest: Any) -> None:
         self._affected, columns, rows = packed
         self._shape: Shape = shape_of(columns)
         self._rows = self._shape.convert(rows)

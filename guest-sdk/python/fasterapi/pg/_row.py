@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple, overload
 
-from . import _codec
+from . import _adapters, _convert
 
 
 class Column(NamedTuple):
@@ -14,35 +14,41 @@ class Column(NamedTuple):
     name: str
     type_oid: int
     kind: str
+    type: tuple[str, tuple[Any, ...]] | None = None
+    """The type's name and the descriptions of its parts; none for most built-in types."""
 
 
 class Shape:
     """What all rows of one set of columns share."""
 
-    __slots__ = ("columns", "converters", "index", "names")
+    __slots__ = ("_whole", "columns", "converters", "index", "names")
 
-    def __init__(self, columns: tuple[tuple[str, int, str], ...]) -> None:
+    def __init__(self, columns: tuple[_convert.Description, ...]) -> None:
         self.columns = tuple(Column(*column) for column in columns)
         self.names = tuple(column.name for column in self.columns)
         self.index = {name: position for position, name in enumerate(self.names)}
-        found = ((position, _codec.converter(column.kind)) for position, column in enumerate(self.columns))
+        found = [(position, _convert.converter(column)) for position, column in enumerate(columns)]
         self.converters = [(position, convert) for position, convert in found if convert is not None]
+        """For values that are not None."""
+        whole = [(position, _convert.column_converter(columns[position])) for position, _ in self.converters]
+        self._whole = [(position, convert) for position, convert in whole if convert is not None]
 
     def convert(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """The rows with Python's values. Column by column: that is a loop in C where a row at a time would be one in Python."""
         if not self.converters or not rows:
             return rows
         columns: list[Any] = list(zip(*rows))
-        for position, convert in self.converters:
-            columns[position] = [None if value is None else convert(value) for value in columns[position]]
+        for position, convert in self._whole:
+            columns[position] = convert(columns[position])
         return list(zip(*columns))
 
 
 _shapes: dict[Any, Shape] = {}
 _MOST_SHAPES = 512
+_adapters.on_change += [_shapes.clear, _convert.forget]
 
 
-def shape_of(columns: tuple[tuple[str, int, str], ...]) -> Shape:
+def shape_of(columns: tuple[_convert.Description, ...]) -> Shape:
     shape = _shapes.get(columns)
     if shape is None:
         if len(_shapes) >= _MOST_SHAPES:  # an app that makes its column names up

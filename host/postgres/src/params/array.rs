@@ -4,7 +4,8 @@
 use bytes::{BufMut, BytesMut};
 
 use super::{
-    encode::{Codec, Element, Misfit},
+    codec::{Codec, Element, Misfit},
+    made::quote,
     marshal::{List, Value},
 };
 
@@ -16,21 +17,29 @@ const MAX_DIMENSIONS: usize = 6;
 pub(super) fn is_literal(element: &Element, list: List<'_>) -> bool {
     match element.codec {
         Codec::Text | Codec::Jsonb => false,
-        Codec::Numeric | Codec::Literal => true,
-        _ => list.iter().any(|value| match value {
-            Value::Text(_) => true,
-            Value::List(inner) => is_literal(element, inner),
-            _ => false,
+        _ if !element.codec.has_binary() => true,
+        _ => list.iter().any(|value| match (dimension(element, value), value) {
+            (Some(inner), _) => is_literal(element, inner),
+            (None, Value::Text(_) | Value::Dict(_)) => true,
+            (None, _) => false,
         }),
+    }
+}
+
+/// The list that `value` is, if that is a dimension of the array and not one of its elements.
+fn dimension<'a>(element: &Element, value: Value<'a>) -> Option<List<'a>> {
+    match value {
+        Value::List(list) if !(list.tuple && element.codec.takes_tuple()) => Some(list),
+        _ => None,
     }
 }
 
 /// Writes `list` in the format that [`is_literal`] tells.
 pub(super) fn encode(element: &Element, list: List<'_>, out: &mut BytesMut) -> Result<(), Misfit> {
-    let (lengths, dimensions) = shape(list)?;
+    let (lengths, dimensions) = shape(element, list)?;
     let lengths = lengths.get(..dimensions).unwrap_or_default();
     if is_literal(element, list) {
-        return literal(element, list, lengths, out);
+        return literal_within(element, list, lengths, out);
     }
     let empty = lengths.contains(&0);
     out.put_i32(if empty { 0 } else { dimensions as i32 });
@@ -53,16 +62,13 @@ pub(super) fn encode(element: &Element, list: List<'_>, out: &mut BytesMut) -> R
 }
 
 /// The lengths along the first elements, and how many there are. The rest is checked against it on the way.
-fn shape(list: List<'_>) -> Result<([usize; MAX_DIMENSIONS], usize), Misfit> {
+fn shape(element: &Element, list: List<'_>) -> Result<([usize; MAX_DIMENSIONS], usize), Misfit> {
     let mut lengths = [0; MAX_DIMENSIONS];
     let (mut next, mut dimensions) = (Some(list), 0);
     while let Some(list) = next {
         *lengths.get_mut(dimensions).ok_or(Misfit::Dimensions)? = list.len();
         dimensions += 1;
-        next = match list.iter().next() {
-            Some(Value::List(inner)) => Some(inner),
-            _ => None,
-        };
+        next = list.iter().next().and_then(|value| dimension(element, value));
     }
     Ok((lengths, dimensions))
 }
@@ -91,14 +97,14 @@ fn binary(
         return Err(Misfit::Ragged);
     }
     for value in list.iter() {
-        match value {
-            Value::List(list) => binary(element, list, inner, out, nulls)?,
+        match (dimension(element, value), value) {
+            (Some(list), _) => binary(element, list, inner, out, nulls)?,
             _ if !inner.is_empty() => return Err(Misfit::Ragged),
-            Value::None => {
+            (None, Value::None) => {
                 *nulls = true;
                 out.put_i32(-1);
             }
-            value => {
+            (None, value) => {
                 let length_at = out.len();
                 out.put_i32(0);
                 element.codec.binary(&value, out)?;
@@ -112,7 +118,18 @@ fn binary(
     Ok(())
 }
 
-fn literal(element: &Element, list: List<'_>, lengths: &[usize], out: &mut BytesMut) -> Result<(), Misfit> {
+/// Writes `list` as text, whatever its elements are.
+pub(super) fn literal(element: &Element, list: List<'_>, out: &mut BytesMut) -> Result<(), Misfit> {
+    let (lengths, dimensions) = shape(element, list)?;
+    literal_within(element, list, lengths.get(..dimensions).unwrap_or_default(), out)
+}
+
+fn literal_within(
+    element: &Element,
+    list: List<'_>,
+    lengths: &[usize],
+    out: &mut BytesMut,
+) -> Result<(), Misfit> {
     if lengths.contains(&0) {
         out.put_slice(b"{}");
         return check_empty(list, lengths);
@@ -124,11 +141,11 @@ fn literal(element: &Element, list: List<'_>, lengths: &[usize], out: &mut Bytes
     let mut text = BytesMut::new();
     for (index, value) in list.iter().enumerate() {
         out.put_u8(if index == 0 { b'{' } else { element.delimiter });
-        match value {
-            Value::List(list) => literal(element, list, inner, out)?,
+        match (dimension(element, value), value) {
+            (Some(list), _) => literal_within(element, list, inner, out)?,
             _ if !inner.is_empty() => return Err(Misfit::Ragged),
-            Value::None => out.put_slice(b"NULL"),
-            value => {
+            (None, Value::None) => out.put_slice(b"NULL"),
+            (None, value) => {
                 text.clear();
                 element.codec.literal(&value, &mut text)?;
                 quote(&text, out);
@@ -137,15 +154,4 @@ fn literal(element: &Element, list: List<'_>, lengths: &[usize], out: &mut Bytes
     }
     out.put_u8(b'}');
     Ok(())
-}
-
-fn quote(text: &[u8], out: &mut BytesMut) {
-    out.put_u8(b'"');
-    for &byte in text {
-        if matches!(byte, b'"' | b'\\') {
-            out.put_u8(b'\\');
-        }
-        out.put_u8(byte);
-    }
-    out.put_u8(b'"');
 }

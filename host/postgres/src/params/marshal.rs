@@ -6,8 +6,8 @@
 
 /// The most parameters that the protocol can send (a 16-bit count).
 const MAX_ITEMS: usize = 65_535;
-/// The deepest nesting: the server takes arrays of six dimensions.
-const MAX_DEPTH: usize = 8;
+/// The deepest nesting: an array of the server's six dimensions, of composites with arrays in them.
+const MAX_DEPTH: usize = 16;
 /// The digits (base 2^15) of the largest integer read: CPython's own limit of 4,300 decimal digits.
 const MAX_INT_DIGITS: usize = 953;
 /// The digits that all integers of more than 64 bits in one block may have together: printing them is quadratic work.
@@ -24,6 +24,7 @@ pub(crate) enum Value<'a> {
     Text(&'a str),
     Bytes(&'a [u8]),
     List(List<'a>),
+    Dict(Dict<'a>),
 }
 
 impl Value<'_> {
@@ -36,7 +37,9 @@ impl Value<'_> {
             Self::Float(_) => "float",
             Self::Text(_) => "text",
             Self::Bytes(_) => "bytes",
+            Self::List(list) if list.tuple => "tuple",
             Self::List(_) => "list",
+            Self::Dict(_) => "dict",
         }
     }
 }
@@ -78,6 +81,8 @@ impl BigInt<'_> {
 pub(crate) struct List<'a> {
     count: usize,
     items: &'a [u8],
+    /// Whether it was a tuple: in an array of what is made of parts, a tuple is one value and a list a dimension.
+    pub(crate) tuple: bool,
 }
 
 impl<'a> List<'a> {
@@ -88,8 +93,30 @@ impl<'a> List<'a> {
 
     /// Its items. They were checked when the block was read.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Value<'a>> + use<'a> {
-        let mut reader = Reader { rest: self.items, big_digits: usize::MAX, max_depth: usize::MAX };
+        let mut reader = Reader::trusting(self.items);
         (0..self.count).map_while(move |_| reader.value(0).ok())
+    }
+
+    /// Its items, if there are `N`.
+    pub(crate) fn items<const N: usize>(&self) -> Option<[Value<'a>; N]> {
+        let mut items = [Value::None; N];
+        if self.count != N {
+            return None;
+        }
+        items.iter_mut().zip(self.iter()).for_each(|(slot, value)| *slot = value);
+        Some(items)
+    }
+}
+
+/// A checked dict inside a block: its keys are texts, its values texts or none.
+#[derive(Clone, Copy)]
+pub(crate) struct Dict<'a>(&'a [u8]);
+
+impl<'a> Dict<'a> {
+    /// Its keys and values. They were checked when the block was read.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
+        let mut reader = Reader::trusting(self.0);
+        std::iter::from_fn(move || reader.pair().ok().flatten())
     }
 }
 
@@ -106,6 +133,10 @@ pub(crate) enum BlockError {
     Code(u8),
     #[error("the parameter block holds a text that is not valid unicode")]
     Unicode,
+    #[error(
+        "the parameter block holds a dict with other keys than texts, or other values than texts and nones"
+    )]
+    Dict,
     #[error("the parameter block nests deeper than {MAX_DEPTH}")]
     Deep,
     #[error("more than {MAX_ITEMS} parameters")]
@@ -143,6 +174,11 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Of what was checked before.
+    fn trusting(rest: &'a [u8]) -> Self {
+        Self { rest, big_digits: usize::MAX, max_depth: usize::MAX }
+    }
+
     fn take(&mut self, count: usize) -> Result<&'a [u8], BlockError> {
         let (head, tail) = self.rest.split_at_checked(count).ok_or(BlockError::Short)?;
         self.rest = tail;
@@ -167,9 +203,15 @@ impl<'a> Reader<'a> {
         usize::try_from(self.i32()?).map_err(|_| BlockError::Short)
     }
 
-    fn text(&mut self, length: usize) -> Result<Value<'a>, BlockError> {
+    /// The text behind `code`, if that is the code of one.
+    fn text(&mut self, code: u8) -> Result<Option<&'a str>, BlockError> {
+        let length = match code {
+            b'u' | b't' | b'a' | b'A' => self.length()?,
+            b'z' | b'Z' => usize::from(self.u8()?),
+            _ => return Ok(None),
+        };
         let bytes = self.take(length)?;
-        std::str::from_utf8(bytes).map(Value::Text).map_err(|_| BlockError::Unicode)
+        std::str::from_utf8(bytes).map(Some).map_err(|_| BlockError::Unicode)
     }
 
     fn value(&mut self, depth: usize) -> Result<Value<'a>, BlockError> {
@@ -184,28 +226,25 @@ impl<'a> Reader<'a> {
                 let length = self.length()?;
                 Value::Bytes(self.take(length)?)
             }
-            b'u' | b't' | b'a' | b'A' => {
-                let length = self.length()?;
-                return self.text(length);
-            }
-            b'z' | b'Z' => {
-                let length = usize::from(self.u8()?);
-                return self.text(length);
-            }
-            b'(' | b'[' => {
+            code @ (b'(' | b'[') => {
                 let count = self.length()?;
-                return self.list(count, depth);
+                return self.list(count, depth, code == b'(');
             }
             b')' => {
                 let count = usize::from(self.u8()?);
-                return self.list(count, depth);
+                return self.list(count, depth, true);
             }
-            code => return Err(BlockError::Code(code)),
+            b'{' => {
+                let start = self.rest;
+                while self.pair()?.is_some() {}
+                Value::Dict(Dict(self.take_back(start)))
+            }
+            code => Value::Text(self.text(code)?.ok_or(BlockError::Code(code))?),
         })
     }
 
     /// A list: walked once here to check it and find its end.
-    fn list(&mut self, count: usize, depth: usize) -> Result<Value<'a>, BlockError> {
+    fn list(&mut self, count: usize, depth: usize, tuple: bool) -> Result<Value<'a>, BlockError> {
         if depth >= self.max_depth {
             return Err(BlockError::Deep);
         }
@@ -217,7 +256,24 @@ impl<'a> Reader<'a> {
             self.value(depth + 1)?;
         }
         let items = self.take_back(start);
-        Ok(Value::List(List { count, items }))
+        Ok(Value::List(List { count, items, tuple }))
+    }
+
+    /// A dict's next key and value; none at its end, which has a code of its own.
+    fn pair(&mut self) -> Result<Option<(&'a str, Option<&'a str>)>, BlockError> {
+        if self.rest.first() == Some(&b'0') {
+            self.take(1)?;
+            return Ok(None);
+        }
+        let key = self.optional_text()?.ok_or(BlockError::Dict)?;
+        Ok(Some((key, self.optional_text()?)))
+    }
+
+    fn optional_text(&mut self) -> Result<Option<&'a str>, BlockError> {
+        match self.u8()? {
+            b'N' => Ok(None),
+            code => self.text(code)?.map(Some).ok_or(BlockError::Dict),
+        }
     }
 
     /// What was read since `start`.
@@ -264,7 +320,12 @@ mod tests {
         assert_eq!(error(b"N"), BlockError::NoTuple);
         assert_eq!(error(b"(\x01\0\0\0"), BlockError::Short);
         assert_eq!(error(b"(\0\0\0\0N"), BlockError::Long);
-        assert_eq!(error(b")\x01{"), BlockError::Code(b'{'));
+        assert_eq!(error(b")\x01<"), BlockError::Code(b'<'));
+        assert_eq!(error(b")\x01{z\x01a"), BlockError::Short);
+        assert_eq!(error(b")\x01{z\x01az\x01b"), BlockError::Short);
+        assert_eq!(error(b")\x01{z\x01aT0"), BlockError::Dict);
+        assert_eq!(error(b")\x01{Nz\x01a0"), BlockError::Dict);
+        assert_eq!(error(&[b")\x01".as_slice(), &b"{z\x01a".repeat(100_000)].concat()), BlockError::Dict);
         assert_eq!(error(b")\x01u\x01\0\0\0\xff"), BlockError::Unicode);
         assert_eq!(error(b"(\xff\xff\xff\xff"), BlockError::Short);
         assert_eq!(error(b"(\0\0\x01\0"), BlockError::Many);
@@ -308,7 +369,7 @@ mod tests {
         #[test]
         fn any_codes_are_read_or_refused(
             parts in proptest::collection::vec(
-                (prop::sample::select(b"NTFilgsu([tzZaA)".to_vec()), any::<u8>(), 0..3_u8), 0..200
+                (prop::sample::select(b"NTFilgsu([tzZaA){0".to_vec()), any::<u8>(), 0..3_u8), 0..200
             ),
         ) {
             let mut block = vec![b')', parts.len() as u8];

@@ -5,7 +5,11 @@
 //! the type, never the value; the driver sends a message only when all of it is encoded, so nothing was sent then.
 
 mod array;
-mod encode;
+mod binary;
+mod codec;
+mod geometry;
+mod literal;
+mod made;
 mod marshal;
 
 use std::fmt;
@@ -13,7 +17,7 @@ use std::fmt;
 use bytes::BytesMut;
 use postgres_types::{Format, IsNull, ToSql, Type};
 
-use self::encode::{Codec, Misfit};
+use self::codec::{Codec, Misfit};
 pub(crate) use self::marshal::{List, Value};
 use crate::PgError;
 

@@ -3,7 +3,7 @@
 //! Binary forms: days or microseconds since 2000-01-01 (PostgreSQL's `timestamp.c`, `date.c`); the extremes of the
 //! integers mean the infinities.
 
-use super::{Block, marshal};
+use super::marshal::Writer;
 
 const DAY: i64 = 86_400_000_000;
 
@@ -29,27 +29,39 @@ impl Text {
         text.bytes().for_each(|byte| self.push(byte));
     }
 
-    /// `value` with at least `width` digits.
-    fn number(&mut self, value: u64, width: u32) {
-        let digits = value.checked_ilog10().map_or(1, |log| log + 1).max(width);
-        for position in (0..digits).rev() {
-            self.push(b'0' + (value / 10_u64.pow(position) % 10) as u8);
-        }
+    fn two(&mut self, value: u64) {
+        self.push(b'0' + (value / 10 % 10) as u8);
+        self.push(b'0' + (value % 10) as u8);
     }
 
-    fn write(&self, plain: bool, out: &mut Block) {
-        let text = self.bytes.get(..self.length).and_then(|bytes| std::str::from_utf8(bytes).ok());
-        if !plain {
-            marshal::tuple(out, 1);
+    /// At least four digits.
+    fn year(&mut self, value: u64) {
+        if value > 9999 {
+            self.number(value / 10_000);
         }
-        marshal::text(out, text.unwrap_or_default());
+        self.two(value / 100 % 100);
+        self.two(value % 100);
+    }
+
+    fn number(&mut self, value: u64) {
+        if value > 9 {
+            self.number(value / 10);
+        }
+        self.push(b'0' + (value % 10) as u8);
+    }
+
+    fn write(&self, plain: bool, out: &mut Writer) {
+        if !plain {
+            out.tuple(1);
+        }
+        out.ascii(|text| text.extend_from_slice(self.bytes.get(..self.length).unwrap_or_default()));
     }
 }
 
 /// Writes what stands apart: a text that Python's type has no value for.
-fn apart(text: &str, out: &mut Block) {
-    marshal::tuple(out, 1);
-    marshal::text(out, text);
+fn apart(text: &str, out: &mut Writer) {
+    out.tuple(1);
+    out.text(text);
 }
 
 /// Year, month and day of a day count since 2000-01-01, in the proleptic Gregorian calendar with a year 0
@@ -73,11 +85,11 @@ fn put_date(days: i64, text: &mut Text) -> (bool, bool) {
     let before_christ = year <= 0;
     // The year 0 is 1 BC.
     let shown = if before_christ { 1 - year } else { year };
-    text.number(shown as u64, 4);
+    text.year(shown as u64);
     text.push(b'-');
-    text.number(month, 2);
+    text.two(month);
     text.push(b'-');
-    text.number(day, 2);
+    text.two(day);
     (!before_christ && year <= 9999, before_christ)
 }
 
@@ -85,21 +97,21 @@ fn put_date(days: i64, text: &mut Text) -> (bool, bool) {
 fn put_time(micros: i64, iso: bool, text: &mut Text) {
     let micros = micros.unsigned_abs();
     let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
-    text.number(seconds / 3600, 2);
+    text.two(seconds / 3600);
     text.push(b':');
-    text.number(seconds / 60 % 60, 2);
+    text.two(seconds / 60 % 60);
     text.push(b':');
-    text.number(seconds % 60, 2);
+    text.two(seconds % 60);
     if fraction > 0 {
         text.push(b'.');
-        text.number(fraction, 6);
+        [fraction / 10_000, fraction / 100, fraction].into_iter().for_each(|pair| text.two(pair % 100));
         while !iso && text.length > 0 && text.bytes.get(text.length - 1) == Some(&b'0') {
             text.length -= 1;
         }
     }
 }
 
-pub(super) fn date(days: i32, out: &mut Block) {
+pub(super) fn date(days: i32, out: &mut Writer) {
     match days {
         i32::MAX => return apart("infinity", out),
         i32::MIN => return apart("-infinity", out),
@@ -113,14 +125,14 @@ pub(super) fn date(days: i32, out: &mut Block) {
     text.write(plain, out);
 }
 
-pub(super) fn time(micros: i64, out: &mut Block) {
+pub(super) fn time(micros: i64, out: &mut Writer) {
     let mut text = Text::new();
     put_time(micros, true, &mut text);
     // 24:00:00 is a time in Postgres.
     text.write(micros < DAY, out);
 }
 
-pub(super) fn time_tz(micros: i64, seconds_west: i32, out: &mut Block) {
+pub(super) fn time_tz(micros: i64, seconds_west: i32, out: &mut Writer) {
     let mut text = Text::new();
     put_time(micros, true, &mut text);
     put_offset(seconds_west, micros < DAY, &mut text);
@@ -131,19 +143,19 @@ pub(super) fn time_tz(micros: i64, seconds_west: i32, out: &mut Block) {
 fn put_offset(seconds_west: i32, iso: bool, text: &mut Text) {
     text.push(if seconds_west > 0 { b'-' } else { b'+' });
     let seconds = u64::from(seconds_west.unsigned_abs());
-    text.number(seconds / 3600, 2);
+    text.two(seconds / 3600);
     if iso || !seconds.is_multiple_of(3600) {
         text.push(b':');
-        text.number(seconds / 60 % 60, 2);
+        text.two(seconds / 60 % 60);
     }
     if !seconds.is_multiple_of(60) {
         text.push(b':');
-        text.number(seconds % 60, 2);
+        text.two(seconds % 60);
     }
 }
 
 /// `utc`: with time zone, which is stored as UTC.
-pub(super) fn timestamp(micros: i64, utc: bool, out: &mut Block) {
+pub(super) fn timestamp(micros: i64, utc: bool, out: &mut Writer) {
     match micros {
         i64::MAX => return apart("infinity", out),
         i64::MIN => return apart("-infinity", out),
@@ -164,14 +176,14 @@ pub(super) fn timestamp(micros: i64, utc: bool, out: &mut Block) {
 }
 
 /// The extremes of all three fields mean the infinities (PostgreSQL 17 and later).
-pub(super) fn interval(micros: i64, days: i32, months: i32, out: &mut Block) {
+pub(super) fn interval(micros: i64, days: i32, months: i32, out: &mut Writer) {
     match (micros, days, months) {
         (i64::MAX, i32::MAX, i32::MAX) => return apart("infinity", out),
         (i64::MIN, i32::MIN, i32::MIN) => return apart("-infinity", out),
         _ => {}
     }
-    marshal::tuple(out, 3);
-    marshal::i32(out, months);
-    marshal::i32(out, days);
-    marshal::int(out, micros.into());
+    out.tuple(3);
+    out.i32(months);
+    out.i32(days);
+    out.int(micros.into());
 }

@@ -2,32 +2,55 @@
 //!
 //! How each column is packed is worked out once, when its statement is prepared ([`Columns`]); then each field is
 //! written into the block straight from the message it came in. Nothing is allocated per value. The form of the
-//! block and the row kinds: README of `fasterapi:postgres`.
+//! block and the row kinds: README of `fasterapi:postgres`. Columns that only the server can read are asked for as
+//! text ([`casts`]).
 
 mod codec;
 mod datetime;
+mod describe;
+mod field;
+mod geometry;
+mod made;
 mod marshal;
 mod network;
 mod numeric;
+mod search;
+#[cfg(test)]
+mod tests;
 mod value;
 
-use postgres_types::{FromSql, Type};
+use postgres_types::{FromSql, Kind, Type};
 use tokio_postgres::{Column, Row};
 
-use self::codec::Codec;
 pub(crate) use self::marshal::Block;
+use self::{
+    codec::Codec,
+    field::{DecodeError, Field},
+    marshal::Writer,
+};
 use crate::PgError;
 
-/// Whether rows of this type go out as undecoded bytes.
-pub(crate) fn is_opaque(ty: &Type) -> bool {
-    matches!(Codec::of(ty), Codec::Binary)
+/// Whether only the server can read and write values of this type.
+pub(crate) fn is_foreign(ty: &Type) -> bool {
+    Codec::of(ty).is_none()
+}
+
+/// The casts that make columns readable, column by column: empty where none is needed. None: no column needs one.
+pub(crate) fn casts(columns: &[Column]) -> Option<Vec<&'static str>> {
+    let cast = |column: &Column| match column.type_() {
+        ty if !is_foreign(ty) => "",
+        ty if matches!(describe::base(ty).kind(), Kind::Array(_)) => "::pg_catalog.text[]",
+        _ => "::pg_catalog.text",
+    };
+    let casts: Vec<_> = columns.iter().map(cast).collect();
+    casts.iter().any(|cast| !cast.is_empty()).then_some(casts)
 }
 
 /// The columns of a prepared statement: how to pack each, and their part of every block.
 #[derive(Debug)]
 pub(crate) struct Columns {
     codecs: Vec<Codec>,
-    /// The packed tuple of `(name, oid, kind)`.
+    /// The packed tuple of their descriptions.
     packed: Box<[u8]>,
 }
 
@@ -36,17 +59,22 @@ const AFFECTED_AT: usize = 2;
 const HEAD: &[u8] = b")\x03i\0\0\0\0";
 
 impl Columns {
+    /// Of a statement's columns. Those of a foreign type come as [`casts`] says: as text, or as an array of texts.
     pub(crate) fn new(columns: &[Column]) -> Self {
-        let codecs: Vec<Codec> = columns.iter().map(|column| Codec::of(column.type_())).collect();
-        let mut packed = Block::new();
-        marshal::tuple(&mut packed, columns.len());
+        let codec = |column: &Column| match Codec::of(column.type_()) {
+            Some(codec) => codec,
+            None if matches!(describe::base(column.type_()).kind(), Kind::Array(_)) => {
+                Codec::Array(Box::new(Codec::Text))
+            }
+            None => Codec::Text,
+        };
+        let codecs: Vec<Codec> = columns.iter().map(codec).collect();
+        let mut out = Writer::new(usize::MAX);
+        out.tuple(columns.len());
         for (column, codec) in columns.iter().zip(&codecs) {
-            marshal::tuple(&mut packed, 3);
-            marshal::text(&mut packed, column.name());
-            marshal::int(&mut packed, column.type_().oid().into());
-            marshal::text(&mut packed, &codec.kind());
+            describe::write(column.name(), column.type_(), codec, &mut out);
         }
-        Self { codecs, packed: packed.into() }
+        Self { codecs, packed: out.bytes.into() }
     }
 
     /// Whether the statement has no rows by its nature.
@@ -54,23 +82,24 @@ impl Columns {
         self.codecs.is_empty()
     }
 
-    /// The packed tuple of `(name, oid, kind)`.
+    /// The packed tuple of their descriptions.
     pub(crate) fn packed(&self) -> &[u8] {
         &self.packed
     }
 
-    /// Packs one row as a tuple.
-    fn pack(&self, row: &Row, out: &mut Block) -> Result<(), PgError> {
-        marshal::tuple(out, self.codecs.len());
+    /// Packs one row as a tuple. `limit` is told when it is over.
+    fn pack(&self, row: &Row, out: &mut Writer, limit: usize) -> Result<(), PgError> {
+        out.tuple(self.codecs.len());
         for (index, codec) in self.codecs.iter().enumerate() {
-            let Field(field) = row.try_get(index)?;
-            match field {
-                None => marshal::none(out),
-                Some(bytes) => codec.write(bytes, out).map_err(|error| {
-                    let name = row.columns().get(index).map_or("", Column::name);
-                    PgError::database("22P03", format!("column `{name}`: {error}"))
-                })?,
-            }
+            let Raw(raw) = row.try_get(index)?;
+            let written = match raw {
+                Some(raw) => codec.write(Field::new(raw), out),
+                None => {
+                    out.none();
+                    Ok(())
+                }
+            };
+            written.and_then(|()| out.check_room()).map_err(|error| failed(row, index, error, limit))?;
         }
         Ok(())
     }
@@ -79,13 +108,12 @@ impl Columns {
     /// failure leaves the list as it was.
     pub(crate) fn push(&self, row: &Row, list: &mut Block, limit: usize) -> Result<(), PgError> {
         let before = list.len();
-        if list.is_empty() {
-            marshal::list(list, 0);
+        let mut out = Writer::onto(std::mem::take(list), before.saturating_add(limit));
+        if before == 0 {
+            out.list(0);
         }
-        let packed = match self.pack(row, list) {
-            Ok(()) if list.len() - before > limit => Err(PgError::too_large(limit)),
-            other => other,
-        };
+        let packed = self.pack(row, &mut out, limit);
+        *list = out.bytes;
         if packed.is_err() {
             list.truncate(before);
             return packed;
@@ -97,11 +125,20 @@ impl Columns {
     }
 }
 
+fn failed(row: &Row, index: usize, error: DecodeError, limit: usize) -> PgError {
+    if error == DecodeError::Large {
+        return PgError::too_large(limit);
+    }
+    let name = row.columns().get(index).map_or("", Column::name);
+    let failed = PgError::database("22P03", format!("column `{name}`: {error}"));
+    if error == DecodeError::Changed { failed.altered() } else { failed }
+}
+
 /// A result block in the making.
 #[derive(Debug)]
 pub(crate) struct Packer<'a> {
     columns: &'a Columns,
-    block: Block,
+    out: Writer,
     rows_at: usize,
     rows: u32,
     limit: usize,
@@ -110,39 +147,41 @@ pub(crate) struct Packer<'a> {
 impl<'a> Packer<'a> {
     /// Starts a block of at most `limit` bytes.
     pub(crate) fn new(columns: &'a Columns, limit: usize) -> Self {
-        let mut block = Block::with_capacity(HEAD.len() + columns.packed.len() + 256);
-        block.extend_from_slice(HEAD);
-        block.extend_from_slice(&columns.packed);
-        marshal::list(&mut block, 0);
-        let rows_at = block.len() - 4;
-        Self { columns, block, rows_at, rows: 0, limit }
+        let mut out = Writer::new(limit);
+        out.reserve(HEAD.len() + columns.packed.len() + 256);
+        out.bytes.extend_from_slice(HEAD);
+        out.bytes.extend_from_slice(&columns.packed);
+        out.list(0);
+        let rows_at = out.bytes.len() - 4;
+        Self { columns, out, rows_at, rows: 0, limit }
     }
 
     /// Packs one row.
     pub(crate) fn row(&mut self, row: &Row) -> Result<(), PgError> {
-        self.columns.pack(row, &mut self.block)?;
+        self.columns.pack(row, &mut self.out, self.limit)?;
         self.rows += 1;
-        if self.block.len() > self.limit { Err(PgError::too_large(self.limit)) } else { Ok(()) }
+        Ok(())
     }
 
     /// The finished block. `affected` is the count in the command tag.
     pub(crate) fn finish(mut self, affected: u64) -> Block {
-        if let Some(slot) = self.block.get_mut(self.rows_at..self.rows_at + 4) {
+        let block = &mut self.out.bytes;
+        if let Some(slot) = block.get_mut(self.rows_at..self.rows_at + 4) {
             slot.copy_from_slice(&self.rows.to_le_bytes());
         }
-        let mut count = Block::new();
-        marshal::int(&mut count, affected.into());
+        let mut count = Writer::new(usize::MAX);
+        count.int(affected.into());
         // An int of more than 32 bits is longer than its place.
         let place = AFFECTED_AT..HEAD.len();
-        self.block.splice(place, count);
-        self.block
+        block.splice(place, count.bytes);
+        self.out.bytes
     }
 }
 
 /// A field's bytes as they came.
-struct Field<'a>(Option<&'a [u8]>);
+struct Raw<'a>(Option<&'a [u8]>);
 
-impl<'a> FromSql<'a> for Field<'a> {
+impl<'a> FromSql<'a> for Raw<'a> {
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
         Ok(Self(Some(raw)))
     }

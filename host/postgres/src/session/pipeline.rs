@@ -142,7 +142,8 @@ async fn send(client: &Client, request: Request<'_>) -> Answer {
         Request::Command(sql) => client.batch_execute(sql).await.map(|()| None).map_err(PgError::from),
         Request::Statement(prepared, params) => {
             let bound = prepared.params.bind(&params)?;
-            client.query_raw(&prepared.statement, bound).await.map(Some).map_err(param_error)
+            let rows = client.query_raw(&prepared.statement, bound).await;
+            rows.map(Some).map_err(|error| param_error(error).without(prepared.inserted))
         }
     }
 }

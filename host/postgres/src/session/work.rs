@@ -8,10 +8,10 @@ use tokio_postgres::{Column, RowStream, Statement};
 
 use super::{Session, Status};
 use crate::{
-    PgError, PgErrorKind,
+    PgError, PgErrorKind, foreign,
     judge::{Trace, judge},
     params::{ParamError, Params},
-    rows::{Block, Packer},
+    rows::{self, Block, Packer},
     statement::Prepared,
 };
 
@@ -47,6 +47,10 @@ impl<S: DerefMut<Target = Session>> Working<S> {
                 self.session.unsure |= error.kind != PgErrorKind::Usage;
                 self.session.working = error.kind == PgErrorKind::TooLarge;
             }
+        }
+        if result.as_ref().is_err_and(PgError::is_altered) {
+            self.session.statements.clear();
+            self.session.client.clear_type_cache();
         }
         if result.is_err() && oversized {
             return Err(PgError::too_large(self.session.max_result_bytes));
@@ -149,7 +153,7 @@ impl Session {
     ) -> Vec<Result<Arc<Prepared>, PgError>> {
         // Given up half-way, the server has a statement that nobody knows.
         let before = std::mem::replace(&mut self.trace, Trace::Spoilt);
-        self.seen.allow(Some(MAX_LOOKUPS.saturating_add(judged.len() as u32)));
+        self.seen.allow(Some(MAX_LOOKUPS.saturating_add(2 * judged.len() as u32)));
         let prepared = join_all(judged.iter().map(|(sql, trace)| self.look_up(sql, *trace))).await;
         if self.seen.overran() {
             return judged.iter().map(|_| Err(types_beyond_reason())).collect();
@@ -171,13 +175,30 @@ impl Session {
             self.driver.abort();
             return Err(types_beyond_reason());
         }
-        Ok(Arc::new(Prepared::new(statement, trace)))
+        self.readable(sql, Prepared::new(statement, trace)).await.map(Arc::new)
+    }
+
+    /// Prepares a statement again as one whose columns are all readable, if they are not.
+    async fn readable(&self, sql: &str, prepared: Prepared) -> Result<Prepared, PgError> {
+        let statement = &prepared.statement;
+        let Some(casts) = rows::casts(statement.columns()) else { return Ok(prepared) };
+        let unreadable = || unreadable(statement.columns(), &casts);
+        let text = foreign::as_text(sql, statement.columns(), &casts).ok_or_else(unreadable)?;
+        match self.client.prepare_typed(&text.sql, statement.params()).await {
+            Ok(statement) => Ok(prepared.run_as(statement, text.inserted)),
+            // The server was asked: where the session stands is its to say.
+            Err(error) if error.as_db_error().is_some() => {
+                Err(PgError::database("0A000", unreadable().message))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn run(&mut self, prepared: &Prepared, params: &Params<'_>) -> Result<RowStream, PgError> {
         let bound = prepared.params.bind(params)?;
         self.trace = self.trace.max(prepared.trace);
-        self.client.query_raw(&prepared.statement, bound).await.map_err(param_error)
+        let rows = self.client.query_raw(&prepared.statement, bound).await;
+        rows.map_err(|error| param_error(error).without(prepared.inserted))
     }
 
     /// Notes that a statement has run to its end.
@@ -186,6 +207,15 @@ impl Session {
             self.statements.clear();
         }
     }
+}
+
+fn unreadable(columns: &[Column], casts: &[&str]) -> PgError {
+    let column = columns.iter().zip(casts).find(|(_, cast)| !cast.is_empty());
+    let (name, ty) = column.map_or(("", ""), |(column, _)| (column.name(), column.type_().name()));
+    PgError::usage_hint(
+        format!("column `{name}` is of the type `{ty}`, which can only be read as text"),
+        "cast the column in the statement, as in `price::text`",
+    )
 }
 
 /// Requests that the driver may make to prepare one statement: it looks up types that it does not know by recursion,

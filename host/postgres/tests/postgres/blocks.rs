@@ -12,6 +12,26 @@ pub enum P {
     Text(String),
     Bytes(Vec<u8>),
     List(Vec<P>),
+    Tuple(Vec<P>),
+    Dict(Vec<(P, P)>),
+}
+
+impl From<&Py> for P {
+    /// A value as it was read, to be sent back.
+    fn from(value: &Py) -> Self {
+        let all = |items: &[Py]| items.iter().map(Self::from).collect();
+        match value {
+            Py::None => Self::None,
+            Py::Bool(value) => Self::Bool(*value),
+            Py::Int(value) => Self::Int(*value),
+            Py::Float(value) => Self::Float(*value),
+            Py::Str(value) => Self::Text(value.clone()),
+            Py::Bytes(value) => Self::Bytes(value.clone()),
+            Py::List(items) => Self::List(all(items)),
+            Py::Tuple(items) => Self::Tuple(all(items)),
+            Py::Dict(items) => Self::Dict(items.iter().map(|(k, v)| (k.into(), v.into())).collect()),
+        }
+    }
 }
 
 pub fn text(text: &str) -> P {
@@ -74,6 +94,15 @@ fn pack_one(value: &P, out: &mut Vec<u8>) {
             out.extend(bytes);
         }
         P::List(list) => items(b'[', list, out),
+        P::Tuple(list) => items(b'(', list, out),
+        P::Dict(pairs) => {
+            out.push(b'{');
+            for (key, value) in pairs {
+                pack_one(key, out);
+                pack_one(value, out);
+            }
+            out.push(b'0');
+        }
     }
 }
 
@@ -88,6 +117,7 @@ pub enum Py {
     Bytes(Vec<u8>),
     Tuple(Vec<Py>),
     List(Vec<Py>),
+    Dict(Vec<(Py, Py)>),
 }
 
 impl fmt::Display for Py {
@@ -99,11 +129,18 @@ impl fmt::Display for Py {
             Self::Int(value) => write!(f, "{value}"),
             Self::Float(value) if value.is_nan() => f.write_str("nan"),
             Self::Float(value) => write!(f, "{value:?}"),
-            Self::Str(text) => write!(f, "'{text}'"),
+            Self::Str(text) => {
+                let quote = if text.contains('\'') { '"' } else { '\'' };
+                write!(f, "{quote}{}{quote}", text.replace('\\', "\\\\"))
+            }
             Self::Bytes(bytes) => write!(f, "b'{}'", bytes.escape_ascii()),
             Self::Tuple(items) if items.len() == 1 => write!(f, "({},)", items[0]),
             Self::Tuple(items) => write!(f, "({})", join(items)),
             Self::List(items) => write!(f, "[{}]", join(items)),
+            Self::Dict(items) => {
+                let items: Vec<_> = items.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+                write!(f, "{{{}}}", items.join(", "))
+            }
         }
     }
 }
@@ -114,6 +151,8 @@ pub struct Answer {
     pub affected: i128,
     /// Name, type's oid, kind.
     pub columns: Vec<(String, u32, String)>,
+    /// What columns have behind that: the name of the type, and its parts.
+    pub types: Vec<Option<Py>>,
     pub rows: Vec<Vec<Py>>,
 }
 
@@ -133,7 +172,9 @@ impl Answer {
         let [Py::Int(affected), Py::Tuple(columns), Py::List(rows)] = &parts[..] else { panic!("{parts:?}") };
         let column = |column: &Py| match column {
             Py::Tuple(parts) => match &parts[..] {
-                [Py::Str(name), Py::Int(oid), Py::Str(kind)] => (name.clone(), *oid as u32, kind.clone()),
+                [Py::Str(name), Py::Int(oid), Py::Str(kind), rest @ ..] if rest.len() < 2 => {
+                    ((name.clone(), *oid as u32, kind.clone()), rest.first().cloned())
+                }
                 _ => panic!("{parts:?}"),
             },
             _ => panic!("{column:?}"),
@@ -142,11 +183,8 @@ impl Answer {
             Py::Tuple(values) => values.clone(),
             _ => panic!("{row:?}"),
         };
-        Self {
-            affected: *affected,
-            columns: columns.iter().map(column).collect(),
-            rows: rows.iter().map(row).collect(),
-        }
+        let (columns, types) = columns.iter().map(column).unzip();
+        Self { affected: *affected, columns, types, rows: rows.iter().map(row).collect() }
     }
 
     pub fn kind(&self) -> &str {
@@ -202,6 +240,14 @@ fn unpack(rest: &mut &[u8]) -> Py {
         b'[' => {
             let count = u32_at(rest);
             Py::List((0..count).map(|_| unpack(rest)).collect())
+        }
+        b'{' => {
+            let mut items = Vec::new();
+            while rest[0] != b'0' {
+                items.push((unpack(rest), unpack(rest)));
+            }
+            take(rest, 1);
+            Py::Dict(items)
         }
         code => panic!("code {code}"),
     }

@@ -53,7 +53,26 @@ async fn values_arrive_as_the_server_prints_them() {
         ("interval", text("P1DT2H"), "1 day 02:00:00"),
         ("inet", text("10.0.0.1/8"), "10.0.0.1/8"),
         ("int4range", text("[1,5)"), "[1,5)"),
-        ("int4range", P::Bytes(b"\x02\0\0\0\x04\0\0\0\x01\0\0\0\x04\0\0\0\x05".into()), "[1,5)"),
+        ("money", P::Bytes(vec![0, 0, 0, 0, 0, 0, 4, 210]), "$12.34"),
+        ("xid8", P::Int(u64::MAX.into()), "18446744073709551615"),
+        ("regclass", P::Int(1259), "pg_class"),
+        (
+            "json",
+            P::Dict(vec![(text("a\"\n"), text("\\é")), (text("b"), P::None)]),
+            r#"{"a\"\u000a": "\\é", "b": null}"#,
+        ),
+        ("jsonb", P::Dict(vec![]), "{}"),
+        (
+            "interval",
+            P::Tuple(vec![P::Int(14), P::Int(-3), P::Int(-1)]),
+            "1 year 2 mons -3 days -00:00:00.000001",
+        ),
+        ("date", P::Tuple(vec![text("infinity")]), "infinity"),
+        (
+            "date[]",
+            P::List(vec![P::Tuple(vec![text("infinity")]), text("2024-01-01")]),
+            "{infinity,2024-01-01}",
+        ),
         ("int4[]", ints(&[1, -2]), "{1,-2}"),
         ("int4[]", P::List(vec![P::Int(1), P::None]), "{1,NULL}"),
         ("int4[]", P::List(vec![]), "{}"),
@@ -104,6 +123,7 @@ async fn values_arrive_as_the_server_prints_them() {
 #[tokio::test]
 async fn what_does_not_fit_is_named_and_not_sent() {
     let db = db().await;
+    db.query("CREATE TYPE hidden AS (a int, b text)", &[]).await.unwrap();
     let deep = (0..7).fold(P::Int(1), |inner, _| P::List(vec![inner]));
     let cases: Vec<(&str, P, &str)> = vec![
         ("int2", P::Int(32768), "$1: the value is out of range (int for type int2)"),
@@ -139,6 +159,15 @@ async fn what_does_not_fit_is_named_and_not_sent() {
         ("int4[]", P::List(vec![P::List(vec![]), P::Int(1)]), "$1: the lists of an array are not of equal"),
         ("int4[]", deep, "$1: an array has at most 6 dimensions (list for type int4[])"),
         ("date[]", ints(&[1]), "$1: the value is of the wrong kind (list for type date[])"),
+        ("int4range", ints(&[1, 2]), "$1: a range is a lower bound, an upper bound and"),
+        ("int4range", P::Tuple(vec![P::Int(1), P::Int(2), text("[[")]), "$1: the value is out of range"),
+        ("int4multirange", P::Tuple(vec![P::Int(1)]), "$1: a range is a lower bound, an upper bound and"),
+        ("point", ints(&[1]), "$1: the value has not the parts of its geometric type"),
+        ("circle", ints(&[1, 2]), "$1: the value has not the parts of its geometric type"),
+        ("path", ints(&[1, 2]), "$1: the value has not the parts of its geometric type"),
+        ("interval", ints(&[1, 2]), "$1: the value is of the wrong kind (list for type interval)"),
+        ("int4", P::Dict(vec![]), "$1: the value is of the wrong kind (dict for type int4)"),
+        ("hidden", P::Tuple(vec![P::Int(1)]), "$1: the composite type has 2 fields (tuple for type hidden)"),
     ];
     for (ty, value, message) in cases {
         let error = db.error(&format!("SELECT $1::{ty}"), std::slice::from_ref(&value)).await;
@@ -219,7 +248,10 @@ fn any_param() -> impl Strategy<Value = P> {
         ".{0,12}".prop_map(P::Text),
         proptest::collection::vec(any::<u8>(), 0..20).prop_map(P::Bytes),
     ];
-    leaf.prop_recursive(3, 12, 4, |inner| proptest::collection::vec(inner, 0..4).prop_map(P::List))
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        let items = proptest::collection::vec(inner, 0..4);
+        (items, any::<bool>()).prop_map(|(items, tuple)| if tuple { P::Tuple(items) } else { P::List(items) })
+    })
 }
 
 /// Any value to any type ends in a result or an error, and the one session goes on working.
@@ -255,7 +287,15 @@ fn any_value_to_any_type_leaves_the_session_whole() {
         "jsonb[]",
         "int4range[]",
         "tsvector",
+        "money",
+        "circle",
+        "path[]",
+        "nummultirange",
+        "daterange",
+        "made",
+        "made[]",
     ];
+    runtime.block_on(db.query("CREATE TYPE made AS (a int, b numeric[], c interval)", &[])).unwrap();
     let pid = runtime.block_on(db.value("SELECT pg_backend_pid()", &[]));
     let cases = (any_param(), prop::sample::select(types.to_vec()));
     let config = ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() };

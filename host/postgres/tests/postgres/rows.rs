@@ -105,12 +105,48 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("array['{}']::jsonb[]", "json[]", "['{}']"),
     ("array['1 day']::interval[]", "interval[]", "[(0, 1, 0)]"),
     ("'1 2'::int2vector", "plain", "[1, 2]"),
+    ("'[1,5)'::int4range", "range", "(1, 5, '[)')"),
+    ("'(,7.50]'::numrange", "range", "(None, '7.50', '(]')"),
+    ("'(,)'::int8range", "range", "(None, None, '()')"),
+    ("'empty'::int4range", "range", "(None, None, None)"),
+    ("'[2024-01-01,infinity)'::daterange", "range", "('2024-01-01', ('infinity',), '[)')"),
+    ("'[2024-01-01 12:00,]'::tsrange", "range", "('2024-01-01T12:00:00', None, '[)')"),
+    ("'{[1,3),[5,)}'::int4multirange", "multirange", "((1, 3, '[)'), (5, None, '[)'))"),
+    ("'{}'::datemultirange", "multirange", "()"),
+    ("array['[1,3)', null]::int4range[]", "range[]", "[(1, 3, '[)'), None]"),
+    ("array['{[1,3)}']::int4multirange[]", "multirange[]", "[((1, 3, '[)'),)]"),
+    ("point(1, -2.5)", "point", "(1.0, -2.5)"),
+    ("'{1,2,3}'::line", "line", "(1.0, 2.0, 3.0)"),
+    ("'[(1,2),(3,4)]'::lseg", "lseg", "((1.0, 2.0), (3.0, 4.0))"),
+    ("'(1,2),(3,4)'::box", "box", "((3.0, 4.0), (1.0, 2.0))"),
+    ("'[(1,2),(3,4)]'::path", "path", "(((1.0, 2.0), (3.0, 4.0)), False)"),
+    ("'((1,2),(3,NaN))'::path", "path", "(((1.0, 2.0), (3.0, nan)), True)"),
+    ("'((1,2),(3,4),(5,Infinity))'::polygon", "polygon", "((1.0, 2.0), (3.0, 4.0), (5.0, inf))"),
+    ("'<(1,2),0.1>'::circle", "circle", "((1.0, 2.0), 0.1)"),
+    ("array['(1,2),(3,4)']::box[]", "box[]", "[((3.0, 4.0), (1.0, 2.0))]"),
+    ("'a:1A,2 ''b c'':3B d\\\\\\''e:4C'::tsvector", "plain", r#""'a':1A,2 'b c':3B 'd\\\\''e':4C""#),
+    ("''::tsvector", "plain", "''"),
+    ("'b & !(a | c) <-> d:*A'::tsquery", "plain", r#""'b' & !( 'a' | 'c' ) <-> 'd':*A""#),
+    ("'-12.34'::money", "plain", "'-$12.34'"),
+    ("array['1'::money, null]", "plain", "['$1.00', None]"),
+    ("'16/B374D848'::pg_lsn", "plain", "'16/B374D848'"),
+    ("'(42,7)'::tid", "plain", "'(42,7)'"),
+    ("'10:20:10,14,15'::pg_snapshot", "plain", "'10:20:10,14,15'"),
+    ("'10:10:'::txid_snapshot", "plain", "'10:10:'"),
+    ("'$.a[*] ? (@ > 1)'::jsonpath", "plain", r#"'$."a"[*]?(@ > 1)'"#),
+    ("'1 2'::oidvector", "plain", "[1, 2]"),
+    ("makeaclitem(10, 10, 'SELECT', false)::text IS NOT NULL", "plain", "True"),
     (
-        "'[1,5)'::int4range",
-        "binary",
-        "b'\\x02\\x00\\x00\\x00\\x04\\x00\\x00\\x00\\x01\\x00\\x00\\x00\\x04\\x00\\x00\\x00\\x05'",
+        "row(true, 1.5, null)",
+        "record",
+        "((('', 16, 'plain'), True), (('', 1700, 'numeric'), '1.5'), (('', 705, 'plain'), None))",
     ),
-    ("row(true)", "binary", "b'\\x00\\x00\\x00\\x01\\x00\\x00\\x00\\x10\\x00\\x00\\x00\\x01\\x01'"),
+    (
+        "row(row(1), array['1.5'::numeric])",
+        "record",
+        "((('', 2249, 'record'), ((('', 23, 'plain'), 1),)), (('', 1231, 'numeric[]'), ['1.5']))",
+    ),
+    ("array[row(1)]", "record[]", "[((('', 23, 'plain'), 1),)]"),
 ];
 
 #[tokio::test]
@@ -150,7 +186,7 @@ async fn values_agree_with_the_servers_own_text() {
     let db = db().await;
     for (sql, kind, _) in VALUES {
         let sql = format!("SELECT {sql}, ({sql})::text");
-        let sql = sql.replace("(pg_sleep(0))::text", "''").replace("(row(true))::text", "'(t)'");
+        let sql = sql.replace("(pg_sleep(0))::text", "''");
         let row = db.query(&sql, &[]).await.unwrap().rows.remove(0);
         let Py::Str(theirs) = &row[1] else { panic!("{sql}") };
         let ours = match (&row[0], *kind) {
@@ -220,7 +256,6 @@ async fn made_types_come_out_as_what_they_are_made_of() {
     let kinds: Vec<&str> = answer.columns.iter().map(|column| column.2.as_str()).collect();
     assert_eq!(kinds, ["plain", "plain", "numeric", "numeric[]"]);
     assert_eq!(Py::Tuple(answer.rows[0].clone()).to_string(), "('ok', ['sad', None], '1.5', ['2.5'])");
-    assert_eq!(db.query("SELECT p FROM made", &[]).await.unwrap().kind(), "binary");
 }
 
 #[tokio::test]
