@@ -13,7 +13,7 @@ pub(super) enum DecodeError {
     )]
     Foreign(u32),
     /// A composite type was altered behind the statement's back.
-    #[error("a composite type changed after the session had first met it: run the statement again")]
+    #[error("a composite type changed after the session had first met it; the next statement will know")]
     Changed,
     /// Records within records without end.
     #[error("the value nests deeper than {MAX_DEPTH}")]

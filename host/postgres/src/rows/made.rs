@@ -29,7 +29,12 @@ pub(super) fn array(element: &Codec, mut field: Field<'_>, out: &mut Writer) -> 
         field.take(4)?;
         total = total.checked_mul(*length).ok_or(DecodeError::Corrupt)?;
     }
-    // An element takes the four bytes of its length or more; an array without any has no dimensions.
+    // Alone int2vector and oidvector have a dimension without elements.
+    if matches!(lengths, [0]) {
+        out.list(0);
+        return field.end();
+    }
+    // An element takes the four bytes of its length or more.
     if total == 0 || total > field.rest.len() / 4 {
         return Err(DecodeError::Corrupt);
     }

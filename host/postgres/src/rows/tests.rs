@@ -89,7 +89,7 @@ fn counts_that_lie_are_refused_before_they_cost_anything() {
     };
     let ints = Codec::Array(Box::new(Codec::Int4));
     for lengths in
-        [&[0x7fff_ffff, 0][..], &[0], &[5], &[0x1_0000, 0x1_0000, 0x1_0000, 0x1_0000, 0x7000], &[1; 7]]
+        [&[0x7fff_ffff, 0][..], &[0, 0], &[5], &[0x1_0000, 0x1_0000, 0x1_0000, 0x1_0000, 0x7000], &[1; 7]]
     {
         let (result, size) = write(&ints, &array(lengths));
         assert_eq!(result, Err(DecodeError::Corrupt), "{lengths:?}");

@@ -9,7 +9,7 @@ use tokio_postgres::{Column, RowStream, Statement};
 use super::{Session, Status};
 use crate::{
     PgError, PgErrorKind, foreign,
-    judge::{Trace, judge},
+    judge::{Trace, is_read, judge},
     params::{ParamError, Params},
     rows::{self, Block, Packer},
     statement::Prepared,
@@ -49,8 +49,7 @@ impl<S: DerefMut<Target = Session>> Working<S> {
             }
         }
         if result.as_ref().is_err_and(PgError::is_altered) {
-            self.session.statements.clear();
-            self.session.client.clear_type_cache();
+            self.session.forget_types();
         }
         if result.is_err() && oversized {
             return Err(PgError::too_large(self.session.max_result_bytes));
@@ -94,8 +93,19 @@ impl Session {
     /// Runs a statement to its end and packs its result.
     pub(crate) async fn query(&mut self, sql: &str, params: &Params<'_>) -> Result<Block, PgError> {
         let working = Working::begin(self).await;
-        let result = working.session.attempt(sql, params).await;
+        let mut result = working.session.attempt(sql, params).await;
+        let altered = result.as_ref().is_err_and(PgError::is_altered);
+        if altered && judge(sql).is_ok_and(|trace| is_read(sql, trace)) {
+            working.session.forget_types();
+            result = working.session.attempt(sql, params).await;
+        }
         working.end(result)
+    }
+
+    /// Types are looked up anew, and for that their statements prepared anew.
+    fn forget_types(&mut self) {
+        self.statements.clear();
+        self.client.clear_type_cache();
     }
 
     async fn attempt(&mut self, sql: &str, params: &Params<'_>) -> Result<Block, PgError> {
