@@ -32,6 +32,8 @@ mod replays;
 mod rows;
 #[path = "postgres/serializable.rs"]
 mod serializable;
+#[path = "postgres/secure/mod.rs"]
+mod secure;
 #[path = "postgres/sessions.rs"]
 mod sessions;
 #[path = "postgres/skew.rs"]

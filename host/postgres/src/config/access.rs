@@ -10,7 +10,10 @@ use super::{
     settings::{Environment, Settings},
     tls,
 };
-use crate::{session::Endpoint, tls::Tls};
+use crate::{
+    session::{Endpoint, Ways},
+    tls::Tls,
+};
 
 /// Which servers will do (libpq's `target_session_attrs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub(crate) struct Access {
     pub(crate) target: Target,
     pub(crate) tls: Arc<Tls>,
     pub(crate) password: Password,
+    /// The ways of log-in that are answered.
+    pub(crate) ways: Ways,
     pub(crate) user: String,
     pub(crate) database: String,
 }
@@ -62,6 +67,7 @@ impl Access {
             target: settings.word("target_session_attrs", TARGETS)?.unwrap_or(Target::Any),
             tls: Arc::new(tls::new(settings, environment)?),
             password: Password::new(settings, environment)?,
+            ways: ways(settings)?,
             user: user.to_owned(),
             database: settings.get("dbname").unwrap_or(user).to_owned(),
         };
@@ -84,10 +90,35 @@ impl Access {
             target: Target::Any,
             tls: Arc::new(Tls::off()),
             password: Password::None,
+            ways: Ways::ALL,
             user: user.to_owned(),
             database: database.to_owned(),
         }
     }
+}
+
+/// A list of ways that are answered, or with `!` before each, of those that are not.
+fn ways(settings: &Settings) -> Result<Ways, ConfigError> {
+    const NAME: &str = "require_auth";
+    let Some(list) = settings.get(NAME) else { return Ok(Ways::ALL) };
+    let negative = list.starts_with('!');
+    let start = if negative { Ways::ALL } else { Ways::ALL.without(Ways::ALL) };
+    list.split(',').try_fold(start, |ways, word| {
+        let word = word.trim();
+        let bare = word.strip_prefix('!');
+        if bare.is_some() != negative {
+            return Err(settings.invalid(NAME, "either each way has a `!` before it, or none"));
+        }
+        let way = match bare.unwrap_or(word) {
+            "none" => Ways::NONE,
+            "password" => Ways::PASSWORD,
+            "md5" => Ways::MD5,
+            "scram-sha-256" => Ways::SCRAM,
+            "gss" | "sspi" | "oauth" => Ways::OTHER,
+            _ => return Err(settings.invalid(NAME, "known are none, password, md5, scram-sha-256")),
+        };
+        Ok(if negative { ways.without(way) } else { ways.with(way) })
+    })
 }
 
 /// What the driver sends and does itself at log-in.

@@ -44,6 +44,8 @@ fn bad_urls_are_named_without_their_text() {
         ),
         ("postgres://u:hunter2@h/d?gssencmode=require", "`gssencmode`"),
         ("postgres://u:hunter2@h/d?client_encoding=latin1", "`client_encoding`"),
+        ("postgres://u:hunter2@h/d?require_auth=hunter2", "known are none, password"),
+        ("postgres://u:hunter2@h/d?require_auth=md5,!password", "either each way"),
         ("postgres://u:hunter2@h/d?sslmode=verify-full", "there is no root certificate"),
         ("postgres://u:hunter2@h/d?sslmode=require&sslrootcert=system", "goes only with sslmode verify-full"),
         ("postgres://u:hunter2@h/d?sslnegotiation=direct", "goes only with sslmode require, "),

@@ -163,7 +163,7 @@ impl Attempt<'_> {
         if let Some(password) = password {
             driver.password(password.expose());
         }
-        let connected = driver.connect_raw(tap, agreed.secured).await;
+        let connected = driver.connect_raw(tap, agreed.secured.answering(self.access().ways)).await;
         let (client, connection) = connected.map_err(|error| Failure::refused(encrypted, &error))?;
         Ok(Opened { client, connection, seen, route: route.clone().settled(encrypted) })
     }

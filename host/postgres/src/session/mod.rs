@@ -11,6 +11,7 @@ mod connect;
 mod cursor;
 mod endpoint;
 mod flow;
+mod guard;
 mod inbox;
 mod loan;
 mod login;
@@ -36,6 +37,7 @@ pub(crate) use self::{
     endpoint::{Endpoint, Place, TcpOptions},
     flow::{Flow, Incoming},
     loan::Loan,
+    guard::Ways,
     tap::{Seen, Status},
     work::Working,
 };

@@ -19,6 +19,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     Endpoint,
+    guard::{Guard, Ways},
     route::Blocked,
     wire::{Socket, Wire},
 };
@@ -46,7 +47,7 @@ impl Agreed {
     }
 
     fn plain(socket: Socket) -> Self {
-        Self { wire: Wire::Plain(socket), secured: Secured(None) }
+        Self { wire: Wire::Plain(socket), secured: Secured { digest: None, ways: Ways::ALL } }
     }
 }
 
@@ -74,7 +75,7 @@ pub(super) async fn agree(mut socket: Socket, endpoint: &Endpoint, terms: &Terms
         ));
     }
     let certificate = connection.peer_certificates().and_then(|chain| chain.first());
-    let secured = Secured(certificate.and_then(tls::server_end_point));
+    let secured = Secured { digest: certificate.and_then(tls::server_end_point), ways: Ways::ALL };
     Ok(Agreed { wire: Wire::Tls(Box::new(stream)), secured })
 }
 
@@ -104,18 +105,30 @@ fn server_name(endpoint: &Endpoint) -> Result<ServerName<'static>, Blocked> {
     name.map_err(|_| Blocked::tls("the host's name is none that a certificate can hold"))
 }
 
-/// What the log-in may be bound to: a digest of the server's certificate, when there is TLS.
+/// What the log-in may be bound to, and the ways of it that are answered.
 ///
-/// As the driver's connector it takes a wire on which all is agreed on already; for that the driver is set to a direct
-/// handshake.
+/// As the driver's connector it takes a wire on which encryption is agreed on already; for that the driver is set to a
+/// direct handshake.
 #[derive(Clone, Debug)]
-pub(super) struct Secured(Option<Vec<u8>>);
+pub(super) struct Secured {
+    /// Of the server's certificate, when there is TLS.
+    digest: Option<Vec<u8>>,
+    ways: Ways,
+}
+
+impl Secured {
+    /// Answers only these ways of log-in.
+    pub(super) fn answering(self, ways: Ways) -> Self {
+        Self { ways, ..self }
+    }
+}
 
 /// A stream together with what binds to it.
 #[derive(Debug)]
 pub(super) struct Bound<S> {
     stream: S,
-    secured: Secured,
+    digest: Option<Vec<u8>>,
+    guard: Option<Guard>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsConnect<S> for Secured {
@@ -124,13 +137,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsConnect<S> for Secured {
     type Future = future::Ready<Result<Bound<S>, Infallible>>;
 
     fn connect(self, stream: S) -> Self::Future {
-        future::ready(Ok(Bound { stream, secured: self }))
+        let guard = (self.ways != Ways::ALL).then(|| Guard::new(self.ways));
+        future::ready(Ok(Bound { stream, digest: self.digest, guard }))
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Bound<S> {
     fn channel_binding(&self) -> ChannelBinding {
-        match &self.secured.0 {
+        match &self.digest {
             Some(digest) => ChannelBinding::tls_server_end_point(digest.clone()),
             None => ChannelBinding::none(),
         }
@@ -139,7 +153,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Bound<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Bound<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+        let Self { stream, guard, .. } = self.get_mut();
+        let Some(follower) = guard else {
+            return Pin::new(stream).poll_read(cx, buf);
+        };
+        let before = buf.filled().len();
+        std::task::ready!(Pin::new(stream).poll_read(cx, buf))?;
+        if follower.follow(buf.filled().get(before..).unwrap_or_default())? {
+            *guard = None;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

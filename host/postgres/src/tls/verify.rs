@@ -77,6 +77,11 @@ impl Trust {
 }
 
 fn check_name(server: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), Error> {
+    if Details::of(server)?.is_version_1() {
+        // It can have no alternative names.
+        let bad = Error::InvalidCertificate(CertificateError::NotValidForName);
+        return by_common_name(server, name, bad);
+    }
     let parsed = ParsedCertificate::try_from(server)?;
     rustls::client::verify_server_name(&parsed, name).or_else(|error| by_common_name(server, name, error))
 }
