@@ -3,17 +3,28 @@
 //! Pools are keyed by tenant and alias, so that a session is never shared between tenants. The registry does not
 //! change; a new configuration makes a new one.
 
-use std::{collections::BTreeMap, collections::HashMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    num::NonZeroUsize,
+    sync::Arc,
+    time::Duration,
+};
 
 use fasterapi_core::{DatabaseAlias, TenantId};
 use percent_encoding::percent_decode_str;
 use tokio::time::{interval, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Database, DatabaseConfig, PgError, config::is_postgres_url, listen::Hub, pool::Pool};
+use crate::{
+    Database, DatabaseConfig, PgError, PoolStatus,
+    config::is_postgres_url,
+    listen::Hub,
+    pool::{Cap, Pool},
+};
 
-/// How often idle sessions are looked at.
-const TRIM_EVERY: Duration = Duration::from_secs(15);
+/// How often the pools are looked after.
+const KEEP_EVERY: Duration = Duration::from_secs(1);
 /// Longest wait of [`Databases::close`] for sessions that are being cleaned.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -24,6 +35,8 @@ type Grants = BTreeMap<DatabaseAlias, Pool>;
 #[derive(Debug, Default)]
 pub struct DatabasesBuilder {
     grants: Vec<(TenantId, DatabaseAlias, DatabaseConfig)>,
+    max_sessions: Option<NonZeroUsize>,
+    tenant_max_sessions: HashMap<TenantId, NonZeroUsize>,
 }
 
 impl DatabasesBuilder {
@@ -34,30 +47,49 @@ impl DatabasesBuilder {
         self
     }
 
-    /// Makes the registry. No connection is made. Must be called on a tokio runtime, which then runs its background
-    /// work.
+    /// Bounds the sessions of all pools together. At the bound, a pool that needs one has another close an idle one.
+    #[must_use]
+    pub fn max_sessions(mut self, most: NonZeroUsize) -> Self {
+        self.max_sessions = Some(most);
+        self
+    }
+
+    /// Bounds the sessions of one tenant's pools together.
+    #[must_use]
+    pub fn tenant_max_sessions(mut self, tenant: TenantId, most: NonZeroUsize) -> Self {
+        self.tenant_max_sessions.insert(tenant, most);
+        self
+    }
+
+    /// Makes the registry. Connections are made in the background, where a grant keeps some ready, and when they are
+    /// needed. Must be called on a tokio runtime, which then runs its background work.
     #[must_use]
     pub fn build(self) -> Databases {
         let (menders, closed) = (TaskTracker::new(), CancellationToken::new());
+        let host = self.max_sessions.map(Cap::new);
+        let of_tenant = |(tenant, most)| (tenant, Cap::new(most));
+        let caps: HashMap<TenantId, Arc<Cap>> = self.tenant_max_sessions.into_iter().map(of_tenant).collect();
         let mut tenants: HashMap<TenantId, Grants> = HashMap::new();
         let mut hubs: HashMap<TenantId, BTreeMap<DatabaseAlias, Hub>> = HashMap::new();
         for (tenant, alias, config) in self.grants {
             let hub = Hub::new(config.clone(), closed.clone());
             hubs.entry(tenant.clone()).or_default().insert(alias.clone(), hub);
-            let pool = Pool::new(alias.clone(), config, menders.clone());
+            let caps = caps.get(&tenant).into_iter().chain(&host).cloned().collect();
+            let pool = Pool::new(alias.clone(), config, caps, menders.clone());
             tenants.entry(tenant).or_default().insert(alias, pool);
         }
         let pools: Vec<Pool> = tenants.values().flat_map(BTreeMap::values).cloned().collect();
-        tokio::spawn(closed.clone().run_until_cancelled_owned(trim(pools)));
+        caps.values().chain(&host).for_each(|cap| Pool::govern(&pools, cap));
+        tokio::spawn(closed.clone().run_until_cancelled_owned(keep(pools)));
         Databases { tenants, hubs, menders, closed }
     }
 }
 
-async fn trim(pools: Vec<Pool>) {
-    let mut ticks = interval(TRIM_EVERY);
+async fn keep(pools: Vec<Pool>) {
+    let mut ticks = interval(KEEP_EVERY);
     loop {
         ticks.tick().await;
-        pools.iter().for_each(Pool::trim);
+        pools.iter().for_each(Pool::keep);
     }
 }
 
@@ -108,6 +140,13 @@ impl Databases {
         let hub = self.hubs.get(tenant).and_then(|hubs| hubs.get(alias));
         let hub = hub.ok_or_else(|| PgError::denied(format!("no grant for the database `{alias}`")))?;
         Ok(Database::new(pool.clone(), hub.clone()))
+    }
+
+    /// How each pool stands now, by tenant and alias.
+    pub fn status(&self) -> impl Iterator<Item = (&TenantId, &DatabaseAlias, PoolStatus)> {
+        self.tenants.iter().flat_map(|(tenant, grants)| {
+            grants.iter().map(move |(alias, pool)| (tenant, alias, pool.status()))
+        })
     }
 
     /// Asks the database's server for an answer, for the start of the host.

@@ -33,5 +33,6 @@ pub use database::Database;
 pub use databases::{Databases, DatabasesBuilder};
 pub use error::{PgError, PgErrorKind, ServerReport};
 pub use listen::{Event, Listener};
+pub use pool::{PoolStatus, PoolTotals};
 pub use stream::RowStream;
 pub use transaction::{Isolation, Transaction, TransactionOptions, WithinTransaction};

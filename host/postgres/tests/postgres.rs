@@ -26,6 +26,8 @@ mod flows;
 mod listens;
 #[path = "postgres/params.rs"]
 mod params;
+#[path = "postgres/pools.rs"]
+mod pools;
 #[path = "postgres/replays.rs"]
 mod replays;
 #[path = "postgres/rows.rs"]

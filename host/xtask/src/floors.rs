@@ -31,13 +31,12 @@ const FLOORS: [(&str, u32); 15] = [
 const ON_TOP: u32 = 7;
 
 /// Dependencies (a trailing `*` stands for the rest of the name) and the crates that may name them.
-const ROOMS: [(&str, &[&str]); 8] = [
+const ROOMS: [(&str, &[&str]); 7] = [
     ("wasmtime*", &["fasterapi-bindings", "fasterapi-capabilities", "fasterapi-runtime"]),
     ("hyper*", &["fasterapi-edge"]),
     ("h3*", &["fasterapi-edge"]),
     ("quinn*", &["fasterapi-edge"]),
     ("tokio-postgres", &["fasterapi-postgres"]),
-    ("deadpool", &["fasterapi-postgres"]),
     ("clap", &["fasterapi-host", "xtask"]),
     ("anyhow", &["fasterapi-host", "xtask"]),
 ];

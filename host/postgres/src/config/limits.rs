@@ -17,18 +17,25 @@ pub enum Reset {
 /// The bounds on one pool. All waits have one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolLimits {
+    /// Sessions kept open, used or not; made when the registry is. At most `max_size` of them.
+    pub min_size: usize,
     /// Most sessions at once.
     pub max_size: NonZeroUsize,
+    /// Most calls that wait for a session at once. Further ones are refused.
+    pub max_waiting: usize,
     /// Longest wait for a session to become free.
     pub checkout_timeout: Duration,
     /// Longest wait for a new connection, log-in included.
     pub connect_timeout: Duration,
     /// Longest run of one statement, its result's transfer included.
     pub statement_timeout: Duration,
-    /// A session unused for this long is closed.
+    /// A session unused for this long is closed, unless `min_size` keeps it.
     pub idle_timeout: Duration,
-    /// A session this old is closed at its next return.
+    /// A session this old is closed as soon as it is not in use; up to a tenth earlier, so that not all go at once.
     pub max_lifetime: Duration,
+    /// A session on which the server was silent for this long is asked whether it lives before its next use, and now
+    /// and then without one: a firewall may have cut it off unseen.
+    pub check_after: Duration,
     /// Most prepared statements kept per session.
     pub statements: NonZeroUsize,
     /// Most bytes in one result block.
@@ -49,12 +56,15 @@ impl Default for PoolLimits {
         const TEN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9);
         const STATEMENTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
         Self {
+            min_size: 0,
             max_size: TEN,
+            max_waiting: 1000,
             checkout_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(10 * 60),
             max_lifetime: Duration::from_secs(30 * 60),
+            check_after: Duration::from_secs(30),
             statements: STATEMENTS,
             max_result_bytes: 64 << 20,
             max_parameter_bytes: 16 << 20,

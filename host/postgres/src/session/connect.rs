@@ -4,7 +4,7 @@
 //! server that cannot be reached or will not do is left for the next. One that refuses who asks ends it, as in libpq:
 //! the others would too.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use tokio::{runtime::Handle, time::timeout};
 use tokio_postgres::AsyncMessage;
@@ -39,7 +39,6 @@ impl Session {
             inbox,
             runtime: Handle::current(),
             max_result_bytes: limits.max_result_bytes,
-            born: Instant::now(),
         })
     }
 }

@@ -24,7 +24,7 @@ mod target;
 mod wire;
 mod work;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use tokio::{
     runtime::Handle,
@@ -61,14 +61,9 @@ pub(crate) struct Session {
     driver: AbortHandle,
     runtime: Handle,
     max_result_bytes: usize,
-    born: Instant,
 }
 
 impl Session {
-    pub(crate) fn born(&self) -> Instant {
-        self.born
-    }
-
     pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
@@ -101,6 +96,11 @@ impl Session {
     /// Marks that it is to be reset before its next use.
     pub(crate) fn taint(&mut self) {
         self.trace = self.trace.max(Trace::Dirty);
+    }
+
+    /// Marks that its server is to be asked before anything is believed of it.
+    pub(crate) fn doubt(&mut self) {
+        self.unsure = true;
     }
 
     /// Where the session stands, if that is known without asking.

@@ -12,7 +12,7 @@ use std::{
 
 use fasterapi_core::{DatabaseAlias, TenantId};
 use fasterapi_postgres::{
-    Database, Databases, PgError, PoolLimits, Transaction, TransactionOptions,
+    Database, Databases, PgError, PoolLimits, PoolStatus, Transaction, TransactionOptions,
     embedded::{EmbeddedConfig, EmbeddedServer},
 };
 
@@ -99,6 +99,10 @@ impl Db {
 
     pub fn database(&self) -> Database {
         self.databases.database(&self.tenant, &self.alias).unwrap()
+    }
+
+    pub fn status(&self) -> PoolStatus {
+        self.databases.status().next().unwrap().2
     }
 
     pub async fn query(&self, sql: &str, params: &[P]) -> Result<Answer, PgError> {
