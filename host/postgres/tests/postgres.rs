@@ -32,10 +32,10 @@ mod pools;
 mod replays;
 #[path = "postgres/rows.rs"]
 mod rows;
-#[path = "postgres/serializable.rs"]
-mod serializable;
 #[path = "postgres/secure/mod.rs"]
 mod secure;
+#[path = "postgres/serializable.rs"]
+mod serializable;
 #[path = "postgres/sessions.rs"]
 mod sessions;
 #[path = "postgres/skew.rs"]

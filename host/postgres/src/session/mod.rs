@@ -36,8 +36,8 @@ pub(crate) use self::{
     cursor::Fetched,
     endpoint::{Endpoint, Place, TcpOptions},
     flow::{Flow, Incoming},
-    loan::Loan,
     guard::Ways,
+    loan::Loan,
     tap::{Seen, Status},
     work::Working,
 };

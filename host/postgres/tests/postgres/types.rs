@@ -307,9 +307,10 @@ async fn types_of_extensions_that_the_server_has() {
         let sql = format!("SELECT '{literal}'::{ty}");
         let value = db.query(&sql, &[]).await.unwrap().rows.remove(0).remove(0);
         assert_eq!(value.to_string(), expected, "{ty}");
-        for (given, ty) in
-            [(P::from(&value), ty.to_owned()), (P::List(vec![P::from(&value), P::None]), format!("{ty}[]"))]
-        {
+        let alone = (P::from(&value), ty.to_owned());
+        let in_array = (P::List(vec![P::from(&value), P::None]), format!("{ty}[]"));
+        // A list of lists is an array of two dimensions: an array of vectors has to be sent as text.
+        for (given, ty) in [alone, in_array].into_iter().take(if ty == "vector" { 1 } else { 2 }) {
             let back = db.query(&format!("SELECT $1::{ty}"), &[given]).await;
             let back =
                 back.unwrap_or_else(|error| panic!("{value} to {ty}: {error:?}")).rows.remove(0).remove(0);
