@@ -3,14 +3,17 @@
 use anyhow::{Result, ensure};
 use fasterapi_benches::apps;
 use fasterapi_core::{DatabaseAlias, TenantId};
-use fasterapi_postgres::Databases;
 use fasterapi_postgres::embedded::{EmbeddedConfig, EmbeddedServer};
+use fasterapi_postgres::{Database, Databases};
 
 use crate::suite::Suite;
 
-const NAME: &str = "Postgres round trip, one row by its key";
+const ONE: &str = "Postgres round trip, one row by its key";
+const ROWS: &str = "Postgres round trip, 1,000 rows of 5 columns packed";
 const DATABASE: &str = "bench";
-const SELECT: &str = "SELECT id, name, price FROM bench_items WHERE id = $1";
+const SELECT_ONE: &str = "SELECT id, name, price FROM bench_items WHERE id = $1";
+const SELECT_ROWS: &str = "SELECT id, name, price::numeric(12, 2), timestamptz '2026-01-01Z' + id * interval '61 s', id % 3 = 0 \
+                           FROM bench_items ORDER BY id";
 const SCHEMA: [&str; 3] = [
     "DROP TABLE IF EXISTS bench_items",
     "CREATE TABLE bench_items (id int PRIMARY KEY, name text NOT NULL, price float8 NOT NULL)",
@@ -18,32 +21,38 @@ const SCHEMA: [&str; 3] = [
 ];
 
 pub fn run(suite: &mut Suite) -> Result<()> {
-    if !suite.wants(NAME) {
+    if !suite.wants(ONE) && !suite.wants(ROWS) {
         return Ok(());
     }
     let config =
         EmbeddedConfig { data_dir: apps::cache_folder()?.join("postgres"), extra_bin_dirs: Vec::new() };
     let server = EmbeddedServer::start(&config)?;
-    let (tenant, alias) = (TenantId::default(), DatabaseAlias::default());
-    let (databases, database) = suite.runtime.block_on(async {
-        server.create_database(DATABASE).await?;
-        let databases =
-            Databases::builder().grant(tenant.clone(), alias.clone(), server.database(DATABASE)).build();
-        let database = databases.database(&tenant, &alias)?;
-        for sql in SCHEMA {
-            database.query(sql, &tuple(&[])).await?;
-        }
-        let row = database.query(SELECT, &tuple(&[42])).await?;
-        ensure!(row.windows(7).any(|text| text == b"item 42"), "not the row asked for");
-        anyhow::Ok((databases, database))
-    })?;
-    let parameters = tuple(&[42]);
-    suite.time(NAME, |bencher, runtime| {
-        bencher.iter(|| runtime.block_on(database.query(SELECT, &parameters)).is_ok());
-    });
+    let (databases, database) = suite.runtime.block_on(open(&server))?;
+    for (name, sql, parameters, expected) in
+        [(ONE, SELECT_ONE, tuple(&[42]), "item 42"), (ROWS, SELECT_ROWS, tuple(&[]), "item 999")]
+    {
+        let block = suite.runtime.block_on(database.query(sql, &parameters))?;
+        let found = block.windows(expected.len()).any(|text| text == expected.as_bytes());
+        ensure!(found, "{name}: not the rows asked for");
+        suite.time(name, |bencher, runtime| {
+            bencher.iter(|| runtime.block_on(database.query(sql, &parameters)).is_ok());
+        });
+    }
     suite.runtime.block_on(databases.close());
     server.stop();
     Ok(())
+}
+
+async fn open(server: &EmbeddedServer) -> Result<(Databases, Database)> {
+    server.create_database(DATABASE).await?;
+    let (tenant, alias) = (TenantId::default(), DatabaseAlias::default());
+    let databases =
+        Databases::builder().grant(tenant.clone(), alias.clone(), server.database(DATABASE)).build();
+    let database = databases.database(&tenant, &alias)?;
+    for sql in SCHEMA {
+        database.query(sql, &tuple(&[])).await?;
+    }
+    Ok((databases, database))
 }
 
 /// A tuple of ints in Python's marshal format, version 2: what a guest sends.
