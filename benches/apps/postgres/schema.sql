@@ -1,5 +1,6 @@
 -- The data of the benchmark, the same for every server and every run. psql runs this before each.
 \set ON_ERROR_STOP on
+SET client_min_messages = warning;
 -- What is measured is what stands before the server: nobody waits for its disk.
 ALTER DATABASE bench SET synchronous_commit = off;
 ALTER DATABASE bench SET timezone = 'UTC';

@@ -97,6 +97,10 @@ fn postmaster() -> Result<u32> {
         let name = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("comm"));
         name.is_ok_and(|name| name.trim_end() == "postgres")
     };
-    // Parents come before their children.
-    process::tree(std::process::id()).into_iter().find(is_postgres).context("Postgres is no child of ours")
+    // Parents come before their children, and this program has the same name.
+    process::tree(std::process::id())
+        .into_iter()
+        .skip(1)
+        .find(is_postgres)
+        .context("Postgres is no child of ours")
 }
