@@ -55,7 +55,7 @@ impl CallLimits {
     ) -> Result<T, PgError> {
         let deadline = self.statement_timeout;
         timeout(deadline, call).await.unwrap_or_else(|_| {
-            Err(PgError::timeout(format!("the statement did not end within {deadline:?} and was cancelled")))
+            Err(PgError::overdue(format!("the statement did not end within {deadline:?} and was cancelled")))
         })
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     call::CallLimits,
     listen::Hub,
     pool::{Lease, Pool},
+    variables::Variables,
 };
 
 /// A handle on one tenant's granted database: cheap to make and to clone. It holds no connection; each call takes
@@ -18,12 +19,13 @@ pub struct Database {
     pool: Pool,
     pub(crate) limits: CallLimits,
     pub(crate) hub: Hub,
+    pub(crate) variables: Option<Variables>,
 }
 
 impl Database {
     pub(crate) fn new(pool: Pool, hub: Hub) -> Self {
         let limits = CallLimits::of(pool.config().limits());
-        Self { pool, limits, hub }
+        Self { pool, limits, hub, variables: None }
     }
 
     pub(crate) const fn limits(&self) -> &CallLimits {
@@ -44,6 +46,9 @@ impl Database {
     /// Any kind. A session that turns out dead before anything was sent is replaced once, unseen.
     pub async fn query(&self, sql: &str, params: &[u8]) -> Result<Vec<u8>, PgError> {
         let params = &self.limits.read(sql, params)?;
+        if self.variables.is_some() {
+            return self.query_under_variables(sql, params).await;
+        }
         let work = |mut lease: Lease| async move { (lease.query(sql, params).await, lease) };
         self.on_lease(work).await.map(|(block, _)| block)
     }
@@ -57,11 +62,6 @@ impl Database {
         let opening = self.opening(options);
         let ((), lease) = self.on_lease(command(&opening)).await?;
         Ok(Transaction::new(lease, self.limits, opening, options.retries))
-    }
-
-    /// The text that begins each transaction on this database.
-    pub(crate) fn opening(&self, options: TransactionOptions) -> String {
-        options.begin()
     }
 
     /// Asks the server for an answer.

@@ -95,6 +95,13 @@ impl PgError {
         Self::plain(PgErrorKind::Timeout, message, true)
     }
 
+    /// A statement that was cancelled at its deadline: the server ends it with this SQLSTATE, whose error nobody waits for.
+    pub(crate) fn overdue(message: impl Into<String>) -> Self {
+        let report =
+            ServerReport { sqlstate: "57014".into(), severity: "ERROR".into(), ..Default::default() };
+        Self { report: Some(Box::new(report)), ..Self::timeout(message) }
+    }
+
     pub(crate) fn too_large(limit: usize) -> Self {
         let message = format!("the result is over the limit of {limit} bytes for one block");
         Self::plain(PgErrorKind::TooLarge, message, false)

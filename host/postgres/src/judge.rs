@@ -232,7 +232,7 @@ const BEFORE_PARENTHESES: &[&str] = &[
     "jsonb_to_recordset", "jsonb_typeof", "justify_interval", "key", "lag", "last_value", "lateral", "lead", "least",
     "left", "length", "like", "limit", "ln", "localtimestamp", "log", "lower", "lpad", "ltrim", "make_date",
     "make_interval", "make_time", "make_timestamp", "make_timestamptz", "materialized", "max", "md5", "min", "mod",
-    "mode", "not", "now", "nth_value", "ntile", "nullif", "numeric", "octet_length", "offset", "on", "or", "over",
+    "mode", "not", "now", "nth_value", "ntile", "nullif", "num_nulls", "numeric", "octet_length", "offset", "on", "or", "over",
     "overlay", "partition", "percent_rank", "percentile_cont", "percentile_disc", "pg_backend_pid",
     "pg_column_size", "pg_database_size", "pg_get_serial_sequence", "pg_relation_size", "pg_sleep",
     "pg_table_size", "pg_total_relation_size", "pg_typeof", "plainto_tsquery", "position", "power",

@@ -14,6 +14,8 @@ mod batches;
 mod blocks;
 #[path = "postgres/copies.rs"]
 mod copies;
+#[path = "postgres/documents.rs"]
+mod documents;
 #[path = "postgres/embedded.rs"]
 mod embedded;
 #[path = "postgres/errors.rs"]
@@ -46,6 +48,8 @@ mod statements;
 mod streams;
 #[path = "postgres/support.rs"]
 mod support;
+#[path = "postgres/terms.rs"]
+mod terms;
 #[path = "postgres/transactions.rs"]
 mod transactions;
 #[path = "postgres/types.rs"]

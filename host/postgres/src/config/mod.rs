@@ -106,6 +106,42 @@ impl DatabaseConfig {
         self
     }
 
+    /// Has sessions begin as `role`, whose rights they then have, and where a reset brings them back to. A guest may leave
+    /// it for another role that the login is a member of: for a hard border the login itself has no more rights.
+    #[must_use]
+    pub fn with_role(self, role: &str) -> Self {
+        self.with_setting("role", role)
+    }
+
+    /// Where sessions look for names without a schema, as in `SET search_path`.
+    #[must_use]
+    pub fn with_search_path(self, path: &str) -> Self {
+        self.with_setting("search_path", path)
+    }
+
+    /// Has transactions begin read-only. A guest may ask for one that is not: what must hold against it is the right of its
+    /// role, or a standby.
+    #[must_use]
+    pub fn with_read_only(self, read_only: bool) -> Self {
+        if read_only { self.with_setting("default_transaction_read_only", "on") } else { self }
+    }
+
+    /// A setting that a session has from its log-in, and after every reset (PostgreSQL documentation, "options").
+    fn with_setting(mut self, name: &str, value: &str) -> Self {
+        let mut options = self.driver.get_options().map_or_else(String::new, |given| format!("{given} "));
+        options.push_str("-c ");
+        options.push_str(name);
+        options.push('=');
+        for character in value.chars() {
+            if character.is_whitespace() || character == '\\' {
+                options.push('\\');
+            }
+            options.push(character);
+        }
+        self.driver.options(options);
+        self
+    }
+
     /// Lets this grant answer to every `postgres://` URL that names no other grant's database. For development,
     /// where an app's `postgres://localhost/mydb` means the embedded server.
     #[must_use]

@@ -25,7 +25,14 @@ impl Database {
     /// `usage` when `sql` is no such statement; else as [`query`](Self::query).
     pub async fn copy_out(&self, sql: &str) -> Result<CopyOut, PgError> {
         self.limits.check(sql)?;
-        let work = |mut lease: Lease| async move { (lease.start_copy_out(sql).await, lease) };
+        let opening = &self.opening_of_flow();
+        let work = |mut lease: Lease| async move {
+            let data = async {
+                lease.begin_flow(opening.as_deref()).await?;
+                lease.start_copy_out(sql).await
+            };
+            (data.await, lease)
+        };
         let (data, lease) = self.on_lease(work).await?;
         Ok(CopyOut::new(data, Flow::of(Loan::own(lease)), self.limits))
     }

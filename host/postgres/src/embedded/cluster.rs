@@ -162,14 +162,18 @@ impl Cluster {
 
     fn start(&self) -> Result<Child, EmbeddedError> {
         let (deadline, stale) = (Instant::now() + PATIENCE, Instant::now() + STALE_PATIENCE);
+        // A server that is shutting down lets go of its lock between our attempt and our look at it.
+        let mut locked = self.is_locked();
         let mut child = self.spawn()?;
         loop {
             let failed = |source| EmbeddedError::File { path: self.binaries.postgres(), source };
             if child.try_wait().map_err(failed)?.is_some() {
-                if !self.data().join("postmaster.pid").exists() || Instant::now() > stale {
+                locked |= self.is_locked();
+                if !locked || Instant::now() > stale {
                     return Err(EmbeddedError::Start { log: self.log_tail() });
                 }
                 pause(POLL * 20);
+                locked = self.is_locked();
                 child = self.spawn()?;
             }
             if probe::probe(&self.layout.socket()) == Answer::Ready {
@@ -182,6 +186,10 @@ impl Cluster {
             }
             pause(POLL);
         }
+    }
+
+    fn is_locked(&self) -> bool {
+        self.data().join("postmaster.pid").exists()
     }
 
     fn spawn(&self) -> Result<Child, EmbeddedError> {

@@ -299,6 +299,10 @@ impl Inner {
     fn too_late(&self, control: &Control) -> PgError {
         match &control.last_error {
             Some(error) if control.size == control.opening => error.clone(),
+            None if control.size == control.opening => {
+                let (alias, patience) = (&self.alias, self.patience());
+                PgError::timeout(format!("no connection to database `{alias}` was made within {patience:?}"))
+            }
             _ => {
                 let (alias, patience, size) = (&self.alias, self.patience(), control.size);
                 PgError::timeout(format!(

@@ -69,6 +69,14 @@ pub(crate) struct Incoming {
 }
 
 impl Session {
+    /// Begins the transaction that a flow needs, if it needs one.
+    pub(crate) async fn begin_flow(&mut self, opening: Option<&str>) -> Result<(), PgError> {
+        match opening {
+            Some(opening) => self.command(opening).await,
+            None => Ok(()),
+        }
+    }
+
     /// Starts a statement and waits for its first row. It is left running.
     pub(crate) async fn start_rows(&mut self, sql: &str, params: &Params<'_>) -> Result<Incoming, PgError> {
         let working = Working::begin(self).await;
@@ -80,6 +88,15 @@ impl Session {
         };
         let begun = begun.await;
         working.leave(begun)
+    }
+
+    /// The names of a statement's columns. Nothing of it runs.
+    pub(crate) async fn column_names(&mut self, sql: &str) -> Result<Vec<String>, PgError> {
+        let working = Working::begin(self).await;
+        let prepared = working.session.prepared(sql).await;
+        let names =
+            |columns: &[tokio_postgres::Column]| columns.iter().map(|c| c.name().to_owned()).collect();
+        working.end(prepared.map(|prepared| names(prepared.statement.columns())))
     }
 
     /// Starts a COPY to the server and waits until the server wants its data. It is left running.

@@ -41,7 +41,14 @@ impl Database {
     /// Starts a statement whose rows flow.
     pub(crate) async fn rows(&self, sql: &str, params: &[u8]) -> Result<Rows, PgError> {
         let params = &self.limits.read(sql, params)?;
-        let work = |mut lease: Lease| async move { (lease.start_rows(sql, params).await, lease) };
+        let opening = &self.opening_of_flow();
+        let work = |mut lease: Lease| async move {
+            let rows = async {
+                lease.begin_flow(opening.as_deref()).await?;
+                lease.start_rows(sql, params).await
+            };
+            (rows.await, lease)
+        };
         let (incoming, lease) = self.on_lease(work).await?;
         Ok(Rows::new(incoming, Flow::of(Loan::own(lease))))
     }

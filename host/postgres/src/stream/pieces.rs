@@ -92,7 +92,7 @@ impl<S: Source> Pieces<S> {
             self.source = None;
             let patience = self.patience;
             let message = format!("the server gave nothing for {patience:?} and the statement was cancelled");
-            return Poll::Ready(Err(PgError::timeout(message)));
+            return Poll::Ready(Err(PgError::overdue(message)));
         }
         Poll::Ready(Ok(self.take()))
     }
