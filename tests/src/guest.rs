@@ -25,6 +25,8 @@ impl Guest {
     pub const SHARED_STATE: Self = Self { folder: "tests/guests/shared-state", target: "main:app" };
     /// The seed's program with Postgres, as it stands there.
     pub const WITH_POSTGRES: Self = Self { folder: "tests/guests/with-postgres", target: "main:app" };
+    /// Everything of `fasterapi.pg`.
+    pub const POSTGRES: Self = Self { folder: "tests/guests/postgres", target: "main:app" };
     /// The smallest example.
     pub const HELLO: Self = Self { folder: "examples/hello", target: "main:app" };
     /// The example with Postgres.
@@ -33,10 +35,11 @@ impl Guest {
     pub const STARLETTE: Self = Self { folder: "examples/starlette-app", target: "main:app" };
 
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::CONFORMANCE,
         Self::SHARED_STATE,
         Self::WITH_POSTGRES,
+        Self::POSTGRES,
         Self::HELLO,
         Self::ITEMS,
         Self::STARLETTE,

@@ -19,6 +19,7 @@ mod generated {
         imports: {
             "fasterapi:postgres/client@0.1.0.query-async": async | store | trappable,
             "fasterapi:postgres/client@0.1.0.copy-from": async | store | trappable,
+            "fasterapi:postgres/client@0.1.0.[method]listener.next": async | store | trappable,
             default: async | trappable,
         },
         exports: { default: async | store },

@@ -72,6 +72,9 @@ pub(crate) enum PgCommand {
     /// Start the embedded server if it is not running, and print its address for psql; it stops with this command,
     /// at Ctrl-C, unless another process had started it
     Url,
+    /// Lend the database to the Python process that started this command (`fasterapi.pg` outside of a component)
+    #[command(hide = true)]
+    Bridge,
     /// Open psql on the embedded server
     Psql {
         /// Passed on to psql
@@ -121,6 +124,9 @@ pub struct ServeArgs {
     /// Where to listen [default: what the app says, else 127.0.0.1:8000; with PORT set, that port on all addresses]
     #[arg(long, value_name = "IP:PORT", env = "FASTERAPI_ADDR")]
     pub addr: Option<SocketAddr>,
+    /// A file that says which databases the app is granted, and how much of each
+    #[arg(long, value_name = "FILE", env = "FASTERAPI_CONFIG")]
+    pub config: Option<PathBuf>,
     /// The app's database: `embedded`, a postgres:// URL, or `none` [default: DATABASE_URL, else embedded where the
     /// app uses Postgres]
     #[arg(long, value_name = "embedded|URL|none", env = "FASTERAPI_PG", hide_env_values = true)]
@@ -194,7 +200,7 @@ fn environment(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let time =
         humantime::parse_duration(text).map_err(|error| format!("{error}; write `30s`, `500ms`, `5m`"))?;
     if time.is_zero() { Err("it is zero".into()) } else { Ok(time) }

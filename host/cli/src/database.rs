@@ -5,11 +5,11 @@ use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 use fasterapi_builder::{Cache, pg_binaries};
 use fasterapi_core::{DatabaseAlias, Secret, TenantId};
 use fasterapi_postgres::{
-    DatabaseConfig, Databases as Registry,
+    ConfigError, DatabaseConfig, Databases as Registry,
     embedded::{EmbeddedConfig, EmbeddedError, EmbeddedServer},
 };
 
-use crate::{exit::Failure, output};
+use crate::{config::HostConfig, exit::Failure, output};
 
 /// What `--pg` says.
 #[derive(Clone, PartialEq, Eq)]
@@ -68,25 +68,43 @@ pub struct Databases {
 }
 
 impl Databases {
-    /// Opens what `choice` says, and shows that it answers.
+    /// Opens the databases of `config`, and shows that each answers.
     ///
     /// # Errors
-    /// When it does not. The message is for the operator: it names the server's address, never a password.
-    pub async fn open(choice: DatabaseChoice) -> Result<Self, Failure> {
-        let (config, server) = match choice {
-            DatabaseChoice::None => {
-                return Ok(Self { registry: Arc::new(Registry::builder().build()), server: None });
-            }
-            DatabaseChoice::Url(url) => (DatabaseConfig::from_url(&url).map_err(Failure::input)?, None),
-            DatabaseChoice::Embedded => {
-                let server = embedded(DataFolder::default()).await?;
-                (server.database(DATABASE).answering_any_url(), Some(server))
-            }
-        };
-        let (tenant, alias) = (TenantId::default(), DatabaseAlias::default());
-        let registry = Registry::builder().grant(tenant.clone(), alias.clone(), config).build();
-        registry.check(&tenant, &alias).await.map_err(Failure::input)?;
+    /// When one does not. The message is for the operator: it names the server's address, never a password.
+    pub async fn open(config: &HostConfig) -> Result<Self, Failure> {
+        let tenant = TenantId::default();
+        let (mut builder, mut server) = (Registry::builder(), None);
+        if let Some(most) = config.max_sessions {
+            builder = builder.max_sessions(most);
+        }
+        for (alias, table) in &config.databases {
+            let place = match &table.url {
+                DatabaseChoice::None => continue,
+                DatabaseChoice::Url(url) => DatabaseConfig::from_url(url).map_err(|e| at_fault(alias, &e))?,
+                DatabaseChoice::Embedded => {
+                    if server.is_none() {
+                        server = Some(embedded(DataFolder::default()).await?);
+                    }
+                    let database = server.as_deref().map(|address| address.database(DATABASE));
+                    database.ok_or_else(|| Failure::other("the embedded server is gone"))?.answering_any_url()
+                }
+            };
+            builder = builder.grant(tenant.clone(), alias.clone(), table.apply(place));
+        }
+        let registry = builder.build();
+        for (alias, _) in config.databases.iter().filter(|(_, table)| table.url != DatabaseChoice::None) {
+            registry.check(&tenant, alias).await.map_err(Failure::input)?;
+        }
         Ok(Self { registry: Arc::new(registry), server })
+    }
+
+    /// Opens what `choice` says, as the default database.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_default(choice: DatabaseChoice) -> Result<Self, Failure> {
+        Self::open(&HostConfig::default().with_default(choice)).await
     }
 
     /// The pools, by tenant and alias.
@@ -103,6 +121,10 @@ impl Databases {
             let _ = tokio::task::spawn_blocking(move || server.stop()).await;
         }
     }
+}
+
+fn at_fault(alias: &DatabaseAlias, error: &ConfigError) -> Failure {
+    Failure::input(format!("database `{alias}`: {error}"))
 }
 
 /// The database of the embedded server that apps get.

@@ -6,6 +6,7 @@
 
 mod args;
 mod build;
+mod config;
 mod database;
 mod exit;
 mod output;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use args::{LaneChoice, ServeArgs};
+pub use config::{DatabaseTable, HostConfig};
 pub use database::{DatabaseChoice, Databases};
 pub use exit::Failure;
 pub use server::{Server, ServerConfig};

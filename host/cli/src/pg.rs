@@ -1,12 +1,14 @@
-//! `fasterapi-host pg`: the embedded Postgres by hand.
+//! `fasterapi-host pg`: the embedded Postgres by hand, and the bridge to a Python process.
 
 use std::process::Command;
 
+use fasterapi_bridge::Grants;
+use fasterapi_core::TenantId;
 use fasterapi_postgres::embedded::{self, Address, EmbeddedServer};
 
 use crate::{
     args::{PgArgs, PgCommand},
-    database::{DATABASE, DataFolder, embedded as start},
+    database::{DATABASE, DataFolder, DatabaseChoice, Databases, embedded as start},
     exit::Failure,
     output,
 };
@@ -16,6 +18,7 @@ pub(crate) fn run(args: &PgArgs) -> Result<(), Failure> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::other)?;
     match &args.command {
         PgCommand::Url => runtime.block_on(url()),
+        PgCommand::Bridge => runtime.block_on(bridge()),
         PgCommand::Psql { args } => {
             let server = runtime.block_on(Server::find())?;
             psql(&server.address().url(DATABASE), args)
@@ -47,6 +50,16 @@ impl Server {
             Self::Ours(server) => server,
         }
     }
+}
+
+/// Lends what `serve` would: `DATABASE_URL`, else the embedded server. Its standard output is the protocol's.
+async fn bridge() -> Result<(), Failure> {
+    fasterapi_telemetry::start("warn", fasterapi_telemetry::LogFormat::Text).map_err(Failure::input)?;
+    let databases = Databases::open_default(DatabaseChoice::default_for(true)).await?;
+    let grants = Grants { databases: databases.registry(), tenant: TenantId::default() };
+    let served = fasterapi_bridge::serve(grants).await;
+    databases.close().await;
+    served.map_err(Failure::other)
 }
 
 async fn url() -> Result<(), Failure> {

@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     args::{LogFormat, ServeArgs},
+    config::HostConfig,
     exit::Failure,
     output,
     server::{Server, ServerConfig},
@@ -29,7 +30,8 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let shutdown = Shutdown::new();
     let mut ends = Ends::listen()?;
     let component = args.component.display().to_string();
-    let config = ServerConfig::from(args);
+    let databases = args.config.as_deref().map(HostConfig::read).transpose()?.unwrap_or_default();
+    let config = ServerConfig { databases, ..ServerConfig::from(args) };
     let starting =
         Server::start(config, || tracing::info!("compiling {component}: this takes seconds, once"));
     let server = tokio::select! {

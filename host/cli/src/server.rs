@@ -15,6 +15,7 @@ use fasterapi_runtime::{Engine, Grants, ImageCache, InstanceLimits, PoolLimits};
 
 use crate::{
     args::{CompressionChoice, LaneChoice},
+    config::HostConfig,
     database::{DatabaseChoice, Databases},
     exit::Failure,
 };
@@ -26,7 +27,10 @@ pub struct ServerConfig {
     pub component: PathBuf,
     /// Where to listen. None: what the app says, else `127.0.0.1:8000`.
     pub addr: Option<SocketAddr>,
-    /// The app's database. None: `DATABASE_URL`, else the embedded server where the app uses Postgres.
+    /// The app's databases, as the configuration file says.
+    pub databases: HostConfig,
+    /// The app's default database, whatever the file says. None, and none in the file: `DATABASE_URL`, else the
+    /// embedded server where the app uses Postgres.
     pub database: Option<DatabaseChoice>,
     /// The app's environment.
     pub environment: Vec<(String, String)>,
@@ -51,6 +55,7 @@ impl ServerConfig {
         Self {
             component: component.to_owned(),
             addr: None,
+            databases: HostConfig::default(),
             database: None,
             environment: Vec::new(),
             instance: InstanceLimits::default(),
@@ -87,14 +92,15 @@ impl Server {
         let said = AppSays::of(manifest.as_ref());
         let (addr, edge) = edge(&config, &said);
         let listener = listen(addr)?;
-        let choice = config.database.unwrap_or_else(|| DatabaseChoice::default_for(said.uses_postgres));
-        let databases = Databases::open(choice).await?;
+        let wanted = wanted(config.databases, config.database, said.uses_postgres);
+        let databases = Databases::open(&wanted).await?;
         let grants = Grants {
             app: name(&config.component).into(),
             environment: config.environment,
             postgres: Arc::new(PostgresGrants {
                 databases: databases.registry(),
                 tenant: TenantId::default(),
+                terms: wanted.terms(),
             }),
         };
         let options = AppOptions {
@@ -171,6 +177,16 @@ impl AppSays {
         let (host, port) = DEFAULT_ADDR;
         let host = self.host.as_deref().and_then(|host| host.parse().ok()).unwrap_or_else(|| host.into());
         SocketAddr::new(host, self.port.unwrap_or(port))
+    }
+}
+
+fn wanted(databases: HostConfig, database: Option<DatabaseChoice>, uses_postgres: bool) -> HostConfig {
+    match database {
+        Some(choice) => databases.with_default(choice),
+        None if databases.databases.is_empty() => {
+            databases.with_default(DatabaseChoice::default_for(uses_postgres))
+        }
+        None => databases,
     }
 }
 

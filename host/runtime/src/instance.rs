@@ -112,9 +112,9 @@ impl Instance {
         self.used
     }
 
-    /// Names the route that the instance serves from here on, for its log records.
-    pub fn bind(&self, route: Arc<str>) {
-        self.store.data().log.bind(route);
+    /// Names the route that the instance serves from here on: for its log records, and for what it is granted there.
+    pub fn bind(&mut self, route: Arc<str>) {
+        self.store.data_mut().bind(route);
     }
 
     /// Answers one request. The head, or why there is none, goes to `exchange`; the future ends when the guest's
@@ -124,7 +124,7 @@ impl Instance {
     /// When the instance must not serve again. The error went to `exchange` too, if the head had not.
     pub async fn invoke(&mut self, mut call: Call, exchange: Exchange) -> Result<(), InvokeError> {
         self.served += 1;
-        self.store.data().log.serve(call.number);
+        self.store.data_mut().begin_request(call.number, &call.head.parts.headers);
         // The next tick may be a microsecond away: a short call must not yield in its middle, or the pool would find
         // its instance busy and make another.
         self.store.set_epoch_deadline(2);

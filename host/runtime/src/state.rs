@@ -7,6 +7,7 @@ use fasterapi_capabilities::{
     outbound::DenyOutbound,
     postgres::{LentBody, PostgresCtx, PostgresCtxView, PostgresView},
 };
+use http::HeaderMap;
 use wasmtime::{ResourceLimiter, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -47,6 +48,16 @@ impl GuestState {
 
     pub(crate) fn take_lent(&mut self, number: u64) -> Option<LentBody> {
         self.postgres.take_lent(number)
+    }
+
+    pub(crate) fn bind(&mut self, route: Arc<str>) {
+        self.log.bind(Arc::clone(&route));
+        self.postgres.bind(route);
+    }
+
+    pub(crate) fn begin_request(&mut self, number: u64, headers: &HeaderMap) {
+        self.log.serve(number);
+        self.postgres.begin_request(headers);
     }
 
     pub(crate) fn end_request(&mut self) {

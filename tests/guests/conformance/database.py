@@ -241,7 +241,7 @@ async def left(how: str, pg: Database):
         kept.append(asyncio.create_task(never_ends()))
         await asyncio.sleep(0)
     elif how == "behind-the-sdk":
-        kept.append(_host.client.begin("default", _host.types.TransactionOptions(None, False, False)))
+        kept.append(_host.client.begin("default", _host.types.TransactionOptions(None, False, False, 0)))
     return instance.NAME
 
 

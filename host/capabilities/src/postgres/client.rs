@@ -1,17 +1,18 @@
 //! The functions of the interface: each statement on its own, and what begins something longer.
 
 use fasterapi_bindings::postgres::{
-    client::{self, CopyReader, CopyWriter, Rows, Transaction},
+    client::{self, CopyReader, CopyWriter, Listener, Rows, Transaction},
     types,
 };
 use fasterapi_core::latin1_bytes;
-use fasterapi_postgres::{Isolation, TransactionOptions};
+use fasterapi_postgres::{Format, Isolation, TransactionOptions};
 use wasmtime::component::Resource;
 
 use super::{
     Answer, PostgresCtxView,
     context::{millis, usage},
     error::refusal,
+    listener::SharedListener,
 };
 
 /// The value, or the guest's error as the call's answer.
@@ -91,10 +92,35 @@ impl client::Host for PostgresCtxView<'_> {
         self.lend_lease(copy).map(Ok)
     }
 
+    async fn lend_rows(
+        &mut self,
+        database: String,
+        statement: String,
+        parameters: String,
+        format: types::Format,
+    ) -> Answer<u64> {
+        let database = given!(self.leasable(&database));
+        let parameters = given!(bytes_of(parameters));
+        let format = match format {
+            types::Format::Json => Format::Json,
+            types::Format::Ndjson => Format::NdJson,
+            types::Format::Csv => Format::Csv,
+        };
+        let document = database.document(&statement, &parameters, format).await;
+        Ok(Ok(self.ctx.lent.put(Box::pin(given!(document.map_err(refusal))))))
+    }
+
     async fn lend_copy(&mut self, database: String, statement: String) -> Answer<u64> {
         let database = given!(self.leasable(&database));
         let copy = given!(database.copy_out(&statement).await.map_err(refusal));
         Ok(Ok(self.ctx.lent.put(Box::pin(copy))))
+    }
+
+    async fn listen(&mut self, database: String, channels: String) -> Answer<Resource<Listener>> {
+        let database = given!(self.leasable(&database));
+        let channels: Vec<String> = channels.split('\0').map(str::to_owned).collect();
+        let listener = given!(database.listen(&channels).await.map_err(refusal));
+        self.lend_lease(SharedListener::new(listener)).map(Ok)
     }
 }
 

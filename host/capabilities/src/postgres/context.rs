@@ -5,12 +5,14 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use fasterapi_bindings::postgres::types::{Error, ErrorKind};
 use fasterapi_core::DatabaseAlias;
 use fasterapi_postgres::Database;
+use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use wasmtime::component::Resource;
 
 use super::{
     LentBody, PostgresCtxView, PostgresGrants,
     error::{own_error, refusal},
+    grants::Values,
     lent::Lent,
 };
 
@@ -26,13 +28,17 @@ pub struct PostgresCtx {
     leases: usize,
     waiting: HashMap<u32, CancellationToken>,
     pub(super) lent: Lent,
+    route: Arc<str>,
+    values: HashMap<DatabaseAlias, Values>,
 }
 
 impl PostgresCtx {
     /// The context of an instance with these grants.
     #[must_use]
     pub fn new(grants: Arc<PostgresGrants>) -> Self {
-        Self { grants, leases: 0, waiting: HashMap::new(), lent: Lent::default() }
+        let route: Arc<str> = "*".into();
+        let values = grants.values(&route, &HeaderMap::new());
+        Self { grants, leases: 0, waiting: HashMap::new(), lent: Lent::default(), route, values }
     }
 
     /// Whether the instance holds what must not outlive a request: a transaction, a stream, a copy, a
@@ -45,6 +51,18 @@ impl PostgresCtx {
     /// The body that the guest lent under this number. Each is given once.
     pub fn take_lent(&mut self, number: u64) -> Option<LentBody> {
         self.lent.take(number)
+    }
+
+    /// Names the route that the instance serves from here on.
+    pub fn bind(&mut self, route: Arc<str>) {
+        self.route = route;
+    }
+
+    /// A request with these headers begins.
+    pub fn begin_request(&mut self, headers: &HeaderMap) {
+        if !self.grants.terms.is_empty() {
+            self.values = self.grants.values(&self.route, headers);
+        }
     }
 
     /// A request is over: what it lent and no response named is given up.
@@ -93,7 +111,16 @@ impl PostgresCtxView<'_> {
     pub(super) fn database(&self, alias: &str) -> Result<Database, Error> {
         let alias = DatabaseAlias::new(alias).map_err(|e| own_error(ErrorKind::Denied, e.to_string()))?;
         let grants = &self.ctx.grants;
-        grants.databases.database(&grants.tenant, &alias).map_err(refusal)
+        let mut database = grants.databases.database(&grants.tenant, &alias).map_err(refusal)?;
+        if let Some(terms) = grants.terms.get(&alias) {
+            if let Some(limit) = terms.route_timeouts.get(&*self.ctx.route) {
+                database = database.within(*limit);
+            }
+            if let Some(values) = self.ctx.values.get(&alias) {
+                database = database.with_variables(Arc::clone(values));
+            }
+        }
+        Ok(database)
     }
 
     /// The same, for a call that takes a lease.

@@ -13,30 +13,23 @@ mod concurrent;
 mod context;
 mod copy;
 mod error;
+mod grants;
 mod lent;
+mod listener;
 mod rows;
 mod transaction;
-
-use std::sync::Arc;
 
 use fasterapi_bindings::postgres::{
     client as wit,
     types::{self, Error},
 };
-use fasterapi_core::TenantId;
-use fasterapi_postgres::Databases;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 
-pub use self::{context::PostgresCtx, lent::LentBody};
-
-/// What a revision may use: the databases of its tenant.
-#[derive(Debug)]
-pub struct PostgresGrants {
-    /// The host's databases.
-    pub databases: Arc<Databases>,
-    /// Whose grants count.
-    pub tenant: TenantId,
-}
+pub use self::{
+    context::PostgresCtx,
+    grants::{PostgresGrants, Terms, Variable, VariableError},
+    lent::LentBody,
+};
 
 /// The view of a store's data that this capability works on.
 pub struct PostgresCtxView<'a> {

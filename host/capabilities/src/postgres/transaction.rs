@@ -1,6 +1,6 @@
 //! An open transaction.
 
-use fasterapi_bindings::postgres::client::{self, Transaction as Handle};
+use fasterapi_bindings::postgres::client::{self, CopyReader, CopyWriter, Rows, Transaction as Handle};
 use fasterapi_postgres::Transaction;
 use wasmtime::component::Resource;
 
@@ -34,6 +34,31 @@ impl client::HostTransaction for PostgresCtxView<'_> {
         let statements = given!(bytes_of(statements));
         let blocks = self.transaction(&this)?.within(millis(timeout)).batch(&statements).await;
         Ok(blocks.map_err(refusal))
+    }
+
+    async fn stream(
+        &mut self,
+        this: Resource<Handle>,
+        statement: String,
+        parameters: String,
+        timeout: u32,
+    ) -> Answer<Resource<Rows>> {
+        given!(self.may_lease());
+        let parameters = given!(bytes_of(parameters));
+        let rows = self.transaction(&this)?.within(millis(timeout)).stream(&statement, &parameters).await;
+        self.lend_lease(given!(rows.map_err(refusal))).map(Ok)
+    }
+
+    async fn copy_in(&mut self, this: Resource<Handle>, statement: String) -> Answer<Resource<CopyWriter>> {
+        given!(self.may_lease());
+        let copy = given!(self.transaction(&this)?.copy_in(&statement).await.map_err(refusal));
+        self.lend_lease(Some(copy)).map(Ok)
+    }
+
+    async fn copy_out(&mut self, this: Resource<Handle>, statement: String) -> Answer<Resource<CopyReader>> {
+        given!(self.may_lease());
+        let copy = given!(self.transaction(&this)?.copy_out(&statement).await.map_err(refusal));
+        self.lend_lease(copy).map(Ok)
     }
 
     async fn savepoint(&mut self, this: Resource<Handle>, name: String) -> Answer<()> {

@@ -1,5 +1,10 @@
 //! Postgres as an app sees it: through `fasterapi.pg`, the sandbox's wall and the host's pools.
 
+mod bodies;
+mod concurrent;
+mod copy;
+mod streams;
+
 use std::sync::Arc;
 
 use fasterapi_tests::{
@@ -187,7 +192,9 @@ async fn a_transaction_that_a_guest_hides_goes_with_its_instance() {
     }
     names.dedup();
     assert_eq!(names.len(), 3, "{names:?}");
-    eventually!(logs::have("instance discarded: it kept a transaction open after its request"));
+    eventually!(logs::have(
+        "instance discarded: it kept a transaction, a stream or a listener open after its request"
+    ));
 }
 
 #[tokio::test]
@@ -297,7 +304,7 @@ async fn a_server_that_goes_and_comes_back() {
 /// The seed's second program, as it stands there.
 #[tokio::test]
 async fn the_seeds_program_runs_as_written() {
-    let seed = include_str!("../guests/with-postgres/main.py");
+    let seed = include_str!("../../guests/with-postgres/main.py");
     assert!(
         seed.contains(r#"PgPool("postgres://localhost/mydb")"#)
             && seed.contains("App(enable_h2=True, compression=True)")
