@@ -46,7 +46,7 @@ from fasterapi.pg import (
     register_type,
 )
 
-NO_NULL = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20)
+NO_NULL = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 FLOATS = st.floats(width=64)
 DECIMALS = st.one_of(
     st.decimals(allow_nan=False, allow_infinity=False),
@@ -220,7 +220,7 @@ def to_theirs(value: Any) -> Any:
         case Json():
             return TheirJson(value.value)
         case Range():
-            return TheirRange(empty=True) if value.isempty else TheirRange(to_theirs(value.lower), to_theirs(value.upper), value.bounds)
+            return TheirRange(empty=True) if value.isempty else TheirRange(to_theirs(value.lower), to_theirs(value.upper), value.bounds or "")
         case Multirange():
             return TheirMultirange(map(to_theirs, value))
         case Point() | Line() | LineSegment() | Box() | Path() | Polygon() | Circle():
@@ -234,7 +234,10 @@ def to_theirs(value: Any) -> Any:
 
 def geometry(value: Any) -> str:
     """Psycopg has geometric types as text."""
-    number = lambda x: str(x).replace("inf", "Infinity").replace("nan", "NaN")  # noqa: E731
+
+    def number(value: float) -> str:
+        return str(value).replace("inf", "Infinity").replace("nan", "NaN")
+
     match value:
         case Line():
             return "{" + ",".join(map(number, value)) + "}"

@@ -21,7 +21,7 @@ class Column(NamedTuple):
 class Shape:
     """What all rows of one set of columns share."""
 
-    __slots__ = ("_whole", "columns", "converters", "index", "names")
+    __slots__ = ("_convert", "columns", "converters", "index", "names")
 
     def __init__(self, columns: tuple[_convert.Description, ...]) -> None:
         self.columns = tuple(Column(*column) for column in columns)
@@ -30,17 +30,11 @@ class Shape:
         found = [(position, _convert.converter(column)) for position, column in enumerate(columns)]
         self.converters = [(position, convert) for position, convert in found if convert is not None]
         """For values that are not None."""
-        whole = [(position, _convert.column_converter(columns[position])) for position, _ in self.converters]
-        self._whole = [(position, convert) for position, convert in whole if convert is not None]
+        self._convert = _convert.rows_converter(columns, self.converters) if self.converters else None
 
     def convert(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        """The rows with Python's values. Column by column: that is a loop in C where a row at a time would be one in Python."""
-        if not self.converters or not rows:
-            return rows
-        columns: list[Any] = list(zip(*rows))
-        for position, convert in self._whole:
-            columns[position] = convert(columns[position])
-        return list(zip(*columns))
+        """The rows with Python's values."""
+        return rows if self._convert is None or not rows else self._convert(rows)
 
 
 _shapes: dict[Any, Shape] = {}

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from .._wasm.calls import holdings
 from . import _codec, _host
+from ._convert import Description
 from ._row import Row, Shape
 
 
@@ -21,9 +22,9 @@ class Blocks:
         self._held = holdings()
         self._held.add(self)
 
-    def columns(self) -> tuple[tuple[str, int, str], ...]:
+    def columns(self) -> tuple[Description, ...]:
         """The columns, as in a result block."""
-        columns: tuple[tuple[str, int, str], ...] = _codec.loads(self._rows.columns())
+        columns: tuple[Description, ...] = _codec.loads(self._rows.columns())
         return columns
 
     def next(self) -> list[tuple[Any, ...]] | None:
