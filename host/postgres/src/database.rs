@@ -5,12 +5,16 @@ use std::{fmt, time::Duration};
 use futures::future::BoxFuture;
 
 use crate::{
-    PgError, Transaction, TransactionOptions,
+    PgError, RowStream, Transaction, TransactionOptions,
     call::CallLimits,
     listen::Hub,
     pool::{Lease, Pool},
+    session::Fetch,
     variables::Variables,
 };
+
+/// A result of at most this many bytes comes whole.
+const AT_ONCE: usize = 1 << 20;
 
 /// A handle on one tenant's granted database: cheap to make and to clone. It holds no connection; each call takes
 /// one for its own length.
@@ -51,6 +55,24 @@ impl Database {
         }
         let work = |mut lease: Lease| async move { (lease.query(sql, params).await, lease) };
         self.on_lease(work).await.map(|(block, _)| block)
+    }
+
+    /// Like [`query`](Self::query); of a result over 1 MiB the block holds the first rows, with a count of 0 affected
+    /// ones, and the stream the others.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query), but for `too-large`, which one row of that size is.
+    pub async fn fetch(&self, sql: &str, params: &[u8]) -> Result<(Vec<u8>, Option<RowStream>), PgError> {
+        if self.variables.is_some() {
+            return Ok((self.query(sql, params).await?, None));
+        }
+        let params = &self.limits.read(sql, params)?;
+        let work = |mut lease: Lease| async move { (lease.query_first(sql, params, AT_ONCE).await, lease) };
+        let (fetched, lease) = self.on_lease(work).await?;
+        Ok(match fetched {
+            Fetch::Whole(block) => (block, None),
+            Fetch::First(block, rest) => (block, Some(RowStream::rest(rest, lease, self.limits))),
+        })
     }
 
     /// Takes a lease on a session and begins a transaction on it. Dropping the future gives the session back.

@@ -5,7 +5,7 @@ use fasterapi_bindings::postgres::{
     types,
 };
 use fasterapi_core::latin1_bytes;
-use fasterapi_postgres::{Format, Isolation, TransactionOptions};
+use fasterapi_postgres::{Format, Isolation, RowStream, TransactionOptions};
 use wasmtime::component::Resource;
 
 use super::{
@@ -42,8 +42,8 @@ impl client::Host for PostgresCtxView<'_> {
     ) -> Answer<(Vec<u8>, Option<Resource<Rows>>)> {
         let database = given!(self.database(&database)).within(millis(timeout));
         let parameters = given!(bytes_of(parameters));
-        let block = given!(database.query(&statement, &parameters).await.map_err(refusal));
-        Ok(Ok((block, None)))
+        let (block, rest) = given!(database.fetch(&statement, &parameters).await.map_err(refusal));
+        self.lend_rest(rest).map(|rest| rest.map(|rest| (block, rest)))
     }
 
     async fn cancel(&mut self, ticket: u32) -> wasmtime::Result<()> {
@@ -121,6 +121,15 @@ impl client::Host for PostgresCtxView<'_> {
         let channels: Vec<String> = channels.split('\0').map(str::to_owned).collect();
         let listener = given!(database.listen(&channels).await.map_err(refusal));
         self.lend_lease(SharedListener::new(listener)).map(Ok)
+    }
+}
+
+impl PostgresCtxView<'_> {
+    /// A handle on what a result did not hold.
+    pub(super) fn lend_rest(&mut self, rest: Option<RowStream>) -> Answer<Option<Resource<Rows>>> {
+        let Some(rest) = rest else { return Ok(Ok(None)) };
+        given!(self.may_lease());
+        self.lend_lease(rest).map(|rest| Ok(Some(rest)))
     }
 }
 

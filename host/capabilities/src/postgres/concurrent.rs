@@ -52,9 +52,10 @@ impl<T: Send> client::HostWithStore<T> for Postgres {
         let database = given!(accessor.with(|mut access| access.get().database(&database)));
         let parameters = given!(bytes_of(parameters));
         let database = database.within(millis(timeout));
-        let work = async { database.query(&statement, &parameters).await.map_err(refusal) };
-        let block = given!(waiting(accessor, ticket, work).await?);
-        Ok(Ok((block, None)))
+        let work = async { database.fetch(&statement, &parameters).await.map_err(refusal) };
+        let (block, rest) = given!(waiting(accessor, ticket, work).await?);
+        let rest = accessor.with(|mut access| access.get().lend_rest(rest))?;
+        Ok(rest.map(|rest| (block, rest)))
     }
 
     async fn copy_from(

@@ -163,6 +163,11 @@ impl<'a> Packer<'a> {
         Ok(())
     }
 
+    /// Bytes so far.
+    pub(crate) fn len(&self) -> usize {
+        self.out.bytes.len()
+    }
+
     /// The finished block. `affected` is the count in the command tag.
     pub(crate) fn finish(mut self, affected: u64) -> Block {
         let block = &mut self.out.bytes;

@@ -39,7 +39,7 @@ pub(crate) use self::{
     guard::Ways,
     loan::Loan,
     tap::{Seen, Status},
-    work::Working,
+    work::{Fetch, Working},
 };
 use self::{inbox::Inbox, route::Route};
 use crate::{PgError, judge::Trace, statement::Statements};

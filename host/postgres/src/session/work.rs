@@ -1,15 +1,15 @@
 //! Work on a session: statements and commands, and what happens when one is given up.
 
-use std::{ops::DerefMut, pin::pin, sync::Arc};
+use std::{ops::DerefMut, sync::Arc};
 
 use futures::{TryStreamExt, future::join_all};
 use postgres_types::{Kind, Type};
 use tokio_postgres::{Column, RowStream, Statement};
 
-use super::{Session, Status};
+use super::{Incoming, Session, Status};
 use crate::{
     PgError, PgErrorKind, foreign,
-    judge::{Trace, is_read, judge},
+    judge::{Trace, is_query, is_read, judge},
     params::{ParamError, Params},
     rows::{self, Block, Packer},
     statement::Prepared,
@@ -58,6 +58,14 @@ impl<S: DerefMut<Target = Session>> Working<S> {
     }
 }
 
+/// What a statement gave at once.
+pub(crate) enum Fetch {
+    /// All of it.
+    Whole(Block),
+    /// Its first rows, and what is left of it.
+    First(Block, Incoming),
+}
+
 impl Working<&mut Session> {
     /// Leaves what began well running: whoever holds the session's lease must [resume](Self::resume) it at once.
     pub(super) fn leave<T>(self, begun: Result<T, PgError>) -> Result<T, PgError> {
@@ -92,14 +100,30 @@ impl Session {
 
     /// Runs a statement to its end and packs its result.
     pub(crate) async fn query(&mut self, sql: &str, params: &Params<'_>) -> Result<Block, PgError> {
+        match self.query_first(sql, params, usize::MAX).await? {
+            Fetch::Whole(block) | Fetch::First(block, _) => Ok(block),
+        }
+    }
+
+    /// Runs a statement and packs its result; when that has more than `most` bytes, only its first rows. What is left
+    /// then is left running.
+    pub(crate) async fn query_first(
+        &mut self,
+        sql: &str,
+        params: &Params<'_>,
+        most: usize,
+    ) -> Result<Fetch, PgError> {
         let working = Working::begin(self).await;
-        let mut result = working.session.attempt(sql, params).await;
+        let mut result = working.session.attempt(sql, params, most).await;
         let altered = result.as_ref().is_err_and(PgError::is_altered);
         if altered && judge(sql).is_ok_and(|trace| is_read(sql, trace)) {
             working.session.forget_types();
-            result = working.session.attempt(sql, params).await;
+            result = working.session.attempt(sql, params, most).await;
         }
-        working.end(result)
+        match result {
+            Ok(Fetch::First(..)) => working.leave(result),
+            _ => working.end(result),
+        }
     }
 
     /// Types are looked up anew, and for that their statements prepared anew.
@@ -108,15 +132,25 @@ impl Session {
         self.client.clear_type_cache();
     }
 
-    async fn attempt(&mut self, sql: &str, params: &Params<'_>) -> Result<Block, PgError> {
+    async fn attempt(&mut self, sql: &str, params: &Params<'_>, mut most: usize) -> Result<Fetch, PgError> {
         let (prepared, rows) = self.open(sql, params).await?;
-        let mut rows = pin!(rows);
+        let mut rows = Box::pin(rows);
         let mut packer = Packer::new(&prepared.columns, self.max_result_bytes);
         while let Some(row) = rows.try_next().await? {
+            if packer.len() > most {
+                if prepared.trace != Trace::None || !is_query(sql) {
+                    // What changes something is not left half-way: given up there, it would be undone.
+                    most = usize::MAX;
+                    packer.row(&row)?;
+                    continue;
+                }
+                let block = packer.finish(0);
+                return Ok(Fetch::First(block, Incoming { prepared, first: Some(row), rows }));
+            }
             packer.row(&row)?;
         }
         self.ran(&prepared);
-        Ok(packer.finish(rows.rows_affected().unwrap_or(0)))
+        Ok(Fetch::Whole(packer.finish(rows.rows_affected().unwrap_or(0))))
     }
 
     /// Starts a statement: once, and a second time when the kept one proves stale, which the server finds before

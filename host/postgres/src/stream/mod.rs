@@ -21,7 +21,7 @@ use crate::{
     call::CallLimits,
     pool::Lease,
     rows::Block,
-    session::{Flow, Loan},
+    session::{Flow, Incoming, Loan},
     statement::Prepared,
     transaction::Cursor,
 };
@@ -66,6 +66,11 @@ enum Kind {
 }
 
 impl RowStream {
+    /// What is left of a statement whose first rows were taken.
+    pub(crate) fn rest(incoming: Incoming, lease: Lease, limits: CallLimits) -> Self {
+        Self::new(Rows::new(incoming, Flow::of(Loan::own(lease))), limits)
+    }
+
     fn new(rows: Rows, limits: CallLimits) -> Self {
         let prepared = Arc::clone(rows.prepared());
         let packed = Packed { rows, limit: limits.max_result_bytes };

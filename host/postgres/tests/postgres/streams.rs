@@ -30,6 +30,28 @@ pub async fn gone(db: &Db, sql: &str) {
 }
 
 #[tokio::test]
+async fn a_large_result_comes_in_parts_and_what_changes_something_whole() {
+    let db = db_with(one_session()).await;
+    let database = db.database();
+    let sql = "SELECT i, repeat('x', 1000) FROM generate_series(1, 5000) i";
+    let (block, rest) = database.fetch(sql, &pack(&[])).await.unwrap();
+    let first = crate::support::Answer::read(&block).rows.len();
+    let (mut rest, mut count) = (rest.unwrap(), first);
+    while let Some(block) = rest.next().await.unwrap() {
+        count += rows(&block).len();
+    }
+    assert!((900..1200).contains(&first) && count == 5000, "{first} of {count}");
+    let (_, rest) = database.fetch(sql, &pack(&[])).await.unwrap();
+    drop(rest);
+    db.query("CREATE TABLE t AS SELECT i FROM generate_series(1, 5000) i", &[]).await.unwrap();
+    let sql = "UPDATE t SET i = i + 1 RETURNING i, repeat('x', 1000)";
+    let (block, rest) = database.fetch(sql, &pack(&[])).await.unwrap();
+    assert_eq!((crate::support::Answer::read(&block).rows.len(), rest.is_none()), (5000, true));
+    assert_eq!(db.value("SELECT min(i) FROM t", &[]).await, "2");
+    assert!(database.fetch("SELECT 1", &pack(&[])).await.unwrap().1.is_none());
+}
+
+#[tokio::test]
 async fn a_stream_gives_the_rows_of_the_query_in_blocks() {
     let db = db().await;
     let sql = "SELECT i, 'row ' || i AS name FROM generate_series(1, $1::int) i";
