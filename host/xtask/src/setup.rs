@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use fasterapi_builder::{Builder, Cache, pg_binaries};
 
 use crate::{apt, show};
@@ -20,18 +20,31 @@ pub(crate) fn wheels() -> Result<PathBuf> {
     Ok(builder()?.prepare(&show::progress)?)
 }
 
-/// The folder of Postgres programs to give to the tests; none when they find a server's by themselves.
+/// The folder of Postgres programs to give to the tests: the pinned ones, so that a server of the system's, which may be
+/// there only for [`postgres_with_tls`], does not take their place.
 pub(crate) fn postgres() -> Result<Option<PathBuf>> {
-    if std::env::var_os("FASTERAPI_PG_BIN").is_some() || has_system_postgres() {
+    if std::env::var_os("FASTERAPI_PG_BIN").is_some() {
         return Ok(None);
     }
     Ok(Some(pg_binaries::ensure(&Cache::open()?, &show::progress)?))
 }
 
-fn has_system_postgres() -> bool {
-    let complete = |folder: &Path| folder.join("postgres").is_file() && folder.join("initdb").is_file();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    std::env::split_paths(&path).any(|folder| complete(&folder))
-        || debian.map(|version| version.path().join("bin")).any(|folder| complete(&folder))
+/// Debian's Postgres, for the tests of log-ins (`secure` in host/postgres): the pinned programs were built without TLS.
+pub(crate) fn postgres_with_tls() -> Result<()> {
+    let has_server = |version: std::fs::DirEntry| version.path().join("bin/postgres").is_file();
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    if versions.map(has_server).any(|found| found) {
+        return Ok(());
+    }
+    apt::install(&["postgresql-common"])?;
+    no_cluster_of_debians()?;
+    apt::install(&["postgresql"])
+}
+
+/// Installing the server would make a cluster and start it.
+fn no_cluster_of_debians() -> Result<()> {
+    const NO_CLUSTER: &str = "\ncreate_main_cluster = false\n";
+    let file = "/etc/postgresql-common/createcluster.conf";
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read `{file}`"))?;
+    std::fs::write(file, text + NO_CLUSTER).with_context(|| format!("cannot write `{file}`"))
 }

@@ -19,6 +19,7 @@ struct Count {
 pub(crate) fn run() -> Result<ExitCode> {
     let builder = setup::builder()?;
     let postgres = setup::postgres()?;
+    setup::postgres_with_tls()?;
     let mut count = Count::default();
     let mut rust = shell::cargo(["test", "--release", "--workspace", "--no-fail-fast"]);
     if let Some(folder) = &postgres {
