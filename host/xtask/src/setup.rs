@@ -1,6 +1,6 @@
 //! What every task needs before it can build guests.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use fasterapi_builder::{Builder, Cache, pg_binaries};
@@ -32,8 +32,8 @@ pub(crate) fn postgres() -> Result<Option<PathBuf>> {
 /// Debian's Postgres, for the tests of log-ins (`secure` in host/postgres): the pinned programs were built without TLS.
 pub(crate) fn postgres_with_tls() -> Result<()> {
     let has_server = |version: std::fs::DirEntry| version.path().join("bin/postgres").is_file();
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    if versions.map(has_server).any(|found| found) {
+    let mut versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    if versions.any(has_server) {
         return Ok(());
     }
     apt::install(&["postgresql-common"])?;

@@ -207,3 +207,68 @@ fn a_password_file_for_all_to_see_is_not_used() {
     let without = parse_in("postgres://bob@h/d", &[("HOME", "/nowhere")]).unwrap();
     assert_eq!(password(&without).unwrap(), None);
 }
+
+/// A certificate signed by itself, and its key, as PEM.
+fn signed() -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate =
+        rcgen::CertificateParams::new(vec!["db.example".into()]).unwrap().self_signed(&key).unwrap();
+    (certificate.pem(), key.serialize_pem())
+}
+
+#[test]
+fn what_is_wrong_with_a_tls_file_is_said_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str, text: &str, mode: u32| file(folder.path(), name, text, mode).display().to_string();
+    let ((certificate, key), (_, other_key)) = (signed(), signed());
+    let good = (at("a.crt", &certificate, 0o644), at("a.key", &key, 0o600));
+    let torn = at("torn.crt", "-----BEGIN CERTIFICATE-----\n%%\n-----END CERTIFICATE-----\n", 0o644);
+    let empty = at("empty.crt", "no certificate\n", 0o644);
+    let junk =
+        at("junk.crt", "-----BEGIN CERTIFICATE-----\naHVudGVyMg==\n-----END CERTIFICATE-----\n", 0o644);
+    let open = at("open.key", &key, 0o644);
+    let other = at("other.key", &other_key, 0o600);
+    let locked = key.replace("PRIVATE", "ENCRYPTED PRIVATE");
+    let locked = at("locked.key", &locked, 0o600);
+    let here = folder.path().display().to_string();
+    let client = |certificate: &str, key: &str| format!("sslcert={certificate}&sslkey={key}");
+    for (options, error) in [
+        (format!("sslrootcert={torn}"), "its base64 is broken"),
+        (format!("sslrootcert={empty}"), "it holds no certificate in PEM form"),
+        (format!("sslrootcert={junk}"), "no root certificate is usable"),
+        (format!("sslrootcert={here}"), "it is no plain file"),
+        (format!("sslrootcert={}&sslcrl={}", good.0, good.0), "it holds no revocation list"),
+        (client(&good.0, &open), "its group or others have access"),
+        (client(&good.0, &other), "it is not the key of the certificate"),
+        (client(&good.0, &locked), "it is encrypted"),
+        (client(&good.0, &good.0), "it holds nothing of the kind"),
+        (client(&empty, &good.1), "it holds no certificate"),
+    ] {
+        let text = parse(&format!("postgres://u:hunter2@h/d?{options}")).unwrap_err().to_string();
+        assert!(text.contains(error), "{options}: {text}");
+        // Without TLS nobody looks at them.
+        parse(&format!("postgres://u:hunter2@h/d?sslmode=disable&{options}")).unwrap();
+    }
+    parse(&format!("postgres://u@h/d?sslrootcert={}&{}", good.0, client(&good.0, &good.1))).unwrap();
+}
+
+#[test]
+fn files_in_their_default_places_are_used() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join(".postgresql");
+    std::fs::create_dir(&folder).unwrap();
+    let home = [("HOME", home.path().to_str().unwrap())];
+    let (certificate, key) = signed();
+    parse_in("postgres://u@h/d?sslmode=verify-full", &home).unwrap_err();
+    file(&folder, "root.crt", &certificate, 0o644);
+    parse_in("postgres://u@h/d?sslmode=verify-full", &home).unwrap();
+    file(&folder, "postgresql.crt", &certificate, 0o644);
+    let text = parse_in("postgres://u@h/d", &home).unwrap_err().to_string();
+    assert!(text.contains("and no key\nhint: name the key's file with `sslkey`"), "{text}");
+    file(&folder, "postgresql.key", &key, 0o600);
+    parse_in("postgres://u@h/d", &home).unwrap();
+    // A name is what verify-full verifies.
+    let text =
+        parse_in("postgres:///d?hostaddr=127.0.0.1&sslmode=verify-full", &home).unwrap_err().to_string();
+    assert!(text.contains("needs the name of each host"), "{text}");
+}

@@ -182,11 +182,15 @@ impl Attempt<'_> {
 
     async fn password(&self) -> Result<Option<Secret>, Failure> {
         let (access, host, port) = (Arc::clone(self.access()), self.endpoint.host(), self.endpoint.port());
-        off_worker(move || {
+        let is_in_file = access.password.may_change();
+        let read = move || {
             let (database, user) = (access.database.as_str(), access.user.as_str());
             access.password.read(Wanted { host: &host, port, database, user })
-        })
-        .await
+        };
+        match is_in_file {
+            true => off_worker(read).await,
+            false => read().map_err(|error| Failure::config(&error)),
+        }
     }
 }
 
