@@ -94,6 +94,14 @@ def test_what_a_url_means(url: str, target: str) -> None:
     assert create_engine(url).dialect.create_connect_args(make_url(url))[0] == [target]
 
 
+def test_statements_have_the_servers_own_placeholders(engine: Engine) -> None:
+    with engine.connect() as connection, pytest.raises(exc.DBAPIError) as caught:
+        connection.execute(select(1 / literal(0)).where(literal("%s") == "%s"))
+    assert caught.value.statement is not None and "$1::INTEGER" in caught.value.statement
+    with create_engine("postgresql+fasterapi://default", paramstyle="pyformat").connect() as connection:
+        assert connection.exec_driver_sql("SELECT %(a)s::int %% 3", {"a": 5}).scalar() == 2
+
+
 def test_the_pool_is_the_hosts(engine: Engine) -> None:
     assert isinstance(engine.pool, NullPool)
     with engine.connect() as connection:

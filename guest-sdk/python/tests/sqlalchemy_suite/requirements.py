@@ -27,10 +27,11 @@ table_value_constructor time_timezone timestamp_microseconds tuple_in unbounded_
 update_from update_returning uuid_data_type view_column_reflection view_reflection views window_functions window_range
 """.split()
 
-# A temporary table ends with the transaction that made it, where the suite makes one and looks for it in the next. PREPARE
-# TRANSACTION is refused by the host: a transaction ends with its request.
+# For server-side cursors the suite looks into those of SQLAlchemy's own drivers; test_sqlalchemy.py has them. A temporary table ends
+# with the transaction that made it, where the suite makes one and looks for it in the next. PREPARE TRANSACTION is refused by the
+# host: a transaction ends with its request.
 _HAS_NOT = """
-has_temp_table temp_table_comment_reflection temp_table_names temp_table_reflect_indexes temp_table_reflection temporary_tables
+has_temp_table server_side_cursors temp_table_comment_reflection temp_table_names temp_table_reflect_indexes temp_table_reflection temporary_tables
 temporary_views two_phase_transactions
 """.split()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import URL, Pool
 from sqlalchemy.dialects.postgresql.base import PGDialect, PGExecutionContext
-from sqlalchemy.engine.interfaces import IsolationLevel
+from sqlalchemy.engine.interfaces import IsolationLevel, _ParamStyle
 from sqlalchemy.pool import NullPool
 
 from .._errors import PgConnectionError
@@ -27,7 +27,6 @@ class FasterapiDialect(PGDialect):
     """PostgreSQL over `fasterapi.pg.dbapi`."""
 
     driver = "fasterapi"
-    default_paramstyle = "numeric_dollar"
     supports_statement_cache = True
     supports_sane_multi_rowcount = True
     use_insertmanyvalues_wo_returning = True  # fewer round trips than a statement for each row
@@ -36,6 +35,10 @@ class FasterapiDialect(PGDialect):
     supports_server_side_cursors = True
     execution_ctx_cls = _Context
     colspecs = types.COLSPECS
+
+    def __init__(self, *, paramstyle: _ParamStyle | None = None, **options: Any) -> None:
+        # Otherwise SQLAlchemy takes the driver's default; the server's own needs no translation.
+        super().__init__(paramstyle=paramstyle or "numeric_dollar", **options)  # type: ignore[no-untyped-call]
 
     @classmethod
     def import_dbapi(cls) -> ModuleType:
