@@ -5,8 +5,8 @@ use std::path::Path;
 
 use include_dir::{Dir, DirEntry, include_dir};
 
-use crate::BuildError;
 use crate::cache::{KeyMaker, create_folder};
+use crate::{BuildError, sdk_metadata};
 
 static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/python/fasterapi");
 static STAND_INS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/wasi-wheels/stand-ins");
@@ -21,9 +21,10 @@ pub(crate) const PYDANTIC_CORE: &str =
     include_str!("../../../guest-sdk/wasi-wheels/pydantic-core/recipe.toml");
 pub(crate) const PACKAGES: &str = include_str!("../../../guest-sdk/wasi-wheels/packages.toml");
 
-/// Writes the SDK's package to `folder/fasterapi`, and the stand-ins for packages that are left out.
+/// Writes the SDK's package to `folder/fasterapi` with its metadata, and the stand-ins for packages that are left out.
 pub(crate) fn write_sdk(folder: &Path) -> Result<(), BuildError> {
     write_tree(&STAND_INS, folder)?;
+    sdk_metadata::write(folder)?;
     write_tree(&SDK, &folder.join("fasterapi"))
 }
 
@@ -37,7 +38,7 @@ pub(crate) fn add_to(key: &mut KeyMaker) {
     add_tree(&SDK, key);
     add_tree(&STAND_INS, key);
     add_tree(&WIT, key);
-    for text in [COMPILE_MODULE, INSTALL_SCRIPT, PYDANTIC_CORE, PACKAGES] {
+    for text in [COMPILE_MODULE, INSTALL_SCRIPT, PYDANTIC_CORE, PACKAGES, sdk_metadata::PYPROJECT] {
         key.add(text);
     }
 }

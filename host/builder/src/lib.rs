@@ -24,6 +24,7 @@ mod progress;
 mod project;
 mod pyproject;
 mod requirements;
+mod sdk_metadata;
 mod target;
 mod toolchain;
 mod wheels;
