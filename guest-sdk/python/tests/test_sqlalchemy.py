@@ -14,7 +14,18 @@ from typing import Any
 
 import pytest
 from sqlalchemy import DateTime, Engine, ForeignKey, String, create_engine, exc, func, insert, inspect, literal, make_url, select, text
-from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB, insert as upsert
+from sqlalchemy.dialects.postgresql import (
+    ARRAY,
+    DATEMULTIRANGE,
+    DATERANGE,
+    INET,
+    INT4RANGE,
+    JSONB,
+    NUMRANGE,
+    TSTZRANGE,
+    insert as upsert,
+)
+from sqlalchemy.dialects.postgresql.ranges import MultiRange, Range
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 from sqlalchemy.pool import NullPool
 
@@ -258,3 +269,29 @@ def test_rows_that_stream(engine: Engine) -> None:
     with engine.connect().execution_options(stream_results=True, isolation_level="AUTOCOMMIT") as connection:
         rows = connection.execute(many)
         assert rows.fetchone() == (1,) and len(rows.all()) == 4999
+
+
+def test_ranges_there_and_back(engine: Engine) -> None:
+    day = Range(date(2024, 1, 1), date(2024, 2, 1))
+    values: dict[str, tuple[Any, Any]] = {
+        "ints": (INT4RANGE(), Range(1, 5)),
+        "open": (NUMRANGE(), Range(None, Decimal("1.5"), bounds="(]")),
+        "nothing": (INT4RANGE(), Range(empty=True)),
+        "days": (DATERANGE(), day),
+        "times": (TSTZRANGE(), Range(datetime(2024, 1, 1, tzinfo=timezone.utc), None, bounds="(]")),
+        "many": (DATEMULTIRANGE(), MultiRange([day])),
+        "array": (ARRAY(INT4RANGE), [Range(1, 2), Range(3, 4)]),
+    }
+    with engine.connect() as connection:
+        row = connection.execute(select(*(literal(value, kind).label(name) for name, (kind, value) in values.items()))).one()
+        found = dict(row._mapping)
+        times = found.pop("times")
+        assert (times.lower, times.upper) == (datetime(2024, 1, 1, tzinfo=timezone.utc), None)
+        assert found == {name: value for name, (_, value) in values.items() if name != "times"}
+        assert connection.scalar(select(literal(Range(1, 9), INT4RANGE()).contains(3)))
+
+
+def test_bits_and_texts_of_the_servers(engine: Engine) -> None:
+    with engine.connect() as connection:
+        row = connection.execute(text("SELECT 12.5::money AS money, to_tsvector('simple', 'a b') AS words, B'0101' AS bits")).one()
+        assert row.words == "'a':1 'b':2" and row.bits == "0101" and "12.5" in row.money

@@ -93,16 +93,26 @@ class _Resource:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         """Drops it."""
-        line, self._line = self._line, None
-        if line is None or line.broken:
-            return
-        line.call(_DROP, self._handle)
-        lines.give_back(line)
+        if self._line is not None and not self._line.broken:
+            try:
+                self._last_call(_DROP)
+            except HostError:
+                pass  # the bridge broke, and all that was open with it
 
     def _call(self, code: int, *fields: bytes | None) -> bytes:
         if self._line is None:
             raise RuntimeError("the handle was given back")
         return self._line.call(code, self._handle, *fields)
+
+    def _last_call(self, code: int) -> bytes:
+        """A call that drops it, whatever comes of it."""
+        line, self._line = self._line, None
+        if line is None:
+            raise RuntimeError("the handle was given back")
+        try:
+            return line.call(code, self._handle)
+        finally:
+            lines.give_back(line)
 
 
 class Transaction(_Resource):
@@ -158,11 +168,7 @@ class CopyWriter(_Resource):
 
     def finish(self) -> int:
         """Ends the copy: the number of rows."""
-        rows = int.from_bytes(self._call(_FINISH), "little")
-        line, self._line = self._line, None
-        if line is not None:
-            lines.give_back(line)
-        return rows
+        return int.from_bytes(self._last_call(_FINISH), "little")
 
 
 class CopyReader(_Resource):

@@ -12,8 +12,10 @@ from typing import Any
 
 from sqlalchemy import exc, types, util
 from sqlalchemy.dialects import postgresql as pg
-from sqlalchemy.dialects.postgresql import base
+from sqlalchemy.dialects.postgresql import base, ranges
 from sqlalchemy.engine import processors
+
+from .._types import Multirange, Range
 
 Processor = Callable[[Any], Any] | None
 
@@ -85,6 +87,52 @@ class JsonPath(pg.JSONPATH):
         return process
 
 
+class Hstore(pg.HSTORE):
+    """HSTORE: a dict there and back."""
+
+    render_bind_cast = True
+
+    def bind_processor(self, dialect: Any) -> Processor:
+        return None
+
+    def result_processor(self, dialect: Any, coltype: Any) -> Processor:
+        return None
+
+
+def _to_host(value: Any) -> Any:
+    if isinstance(value, ranges.Range):
+        return Range(value.lower, value.upper, value.bounds, value.empty)
+    if isinstance(value, (list, tuple)):
+        return Multirange(map(_to_host, value))
+    return value
+
+
+def _from_host(value: Any) -> Any:
+    if isinstance(value, Multirange):
+        return ranges.MultiRange(map(_from_host, value))
+    if isinstance(value, Range):
+        return ranges.Range(value.lower, value.upper, bounds=value.bounds or "[)", empty=value.isempty)  # type: ignore[arg-type]
+    return value
+
+
+class _Ranges:
+    """SQLAlchemy's own class of ranges, there and back."""
+
+    def bind_processor(self, dialect: Any) -> Processor:
+        return _to_host
+
+    def result_processor(self, dialect: Any, coltype: Any) -> Processor:
+        return _from_host
+
+
+class SingleRange(_Ranges, ranges.AbstractSingleRangeImpl[Any]):
+    """INT4RANGE, TSTZRANGE and the like."""
+
+
+class MultiRange(_Ranges, ranges.AbstractMultiRangeImpl[Any]):
+    """INT4MULTIRANGE and the like."""
+
+
 def _with_cast(generic: type[Any], **more: Any) -> type[Any]:
     return type(generic.__name__, (generic,), {"render_bind_cast": True, "__doc__": generic.__doc__, "__module__": __name__, **more})
 
@@ -123,5 +171,8 @@ COLSPECS: dict[type[Any], type[Any]] = util.update_copy(
         types.Interval: Interval,
         pg.INTERVAL: Interval,
         pg.CITEXT: pg.CITEXT,
+        pg.HSTORE: Hstore,
+        ranges.AbstractSingleRange: SingleRange,
+        ranges.AbstractMultiRange: MultiRange,
     },
 )

@@ -1,0 +1,1 @@
+"""asyncpg's interface. `fasterapi.pg.asyncpg` is its public face."""
