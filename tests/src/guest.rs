@@ -34,8 +34,11 @@ impl Guest {
     /// The example without FastAPI.
     pub const STARLETTE: Self = Self { folder: "examples/starlette-app", target: "main:app" };
 
+    /// The example with SQLAlchemy.
+    pub const SQLALCHEMY: Self = Self { folder: "examples/sqlalchemy-app", target: "main:app" };
+
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::CONFORMANCE,
         Self::SHARED_STATE,
         Self::WITH_POSTGRES,
@@ -43,6 +46,7 @@ impl Guest {
         Self::HELLO,
         Self::ITEMS,
         Self::STARLETTE,
+        Self::SQLALCHEMY,
     ];
 
     /// The app's folder.

@@ -136,6 +136,11 @@ async fn items() {
 }
 
 #[tokio::test]
+async fn sqlalchemy_app() {
+    follow(Guest::SQLALCHEMY).await;
+}
+
+#[tokio::test]
 async fn starlette_app() {
     follow(Guest::STARLETTE).await;
 }
