@@ -48,8 +48,7 @@ class Result:
     @property
     def affected(self) -> int:
         """How many rows the statement inserted, updated, deleted or selected."""
-        if self._blocks is not None:
-            self._affected = len(self._all())
+        self._all()
         return self._affected
 
     @property
@@ -145,6 +144,7 @@ class Result:
             blocks, self._blocks = self._blocks, None
             while (rows := blocks.next()) is not None:
                 self._rows += self._shape.convert(rows)
+            self._affected = len(self._rows)  # the block said nothing of it: it was not over
         return self._rows
 
     def _not_one(self) -> None:

@@ -226,7 +226,7 @@ fn what_is_wrong_with_a_tls_file_is_said_at_once() {
     let empty = at("empty.crt", "no certificate\n", 0o644);
     let junk =
         at("junk.crt", "-----BEGIN CERTIFICATE-----\naHVudGVyMg==\n-----END CERTIFICATE-----\n", 0o644);
-    let open = at("open.key", &key, 0o644);
+    let (open, no_key) = (at("open.key", &key, 0o644), at("certificate.key", &certificate, 0o600));
     let other = at("other.key", &other_key, 0o600);
     let locked = key.replace("PRIVATE", "ENCRYPTED PRIVATE");
     let locked = at("locked.key", &locked, 0o600);
@@ -241,7 +241,7 @@ fn what_is_wrong_with_a_tls_file_is_said_at_once() {
         (client(&good.0, &open), "its group or others have access"),
         (client(&good.0, &other), "it is not the key of the certificate"),
         (client(&good.0, &locked), "it is encrypted"),
-        (client(&good.0, &good.0), "it holds nothing of the kind"),
+        (client(&good.0, &no_key), "it holds nothing of the kind"),
         (client(&empty, &good.1), "it holds no certificate"),
     ] {
         let text = parse(&format!("postgres://u:hunter2@h/d?{options}")).unwrap_err().to_string();
