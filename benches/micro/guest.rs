@@ -109,7 +109,11 @@ pub fn template(suite: &Suite, engine: &Engine, images: &ImageCache, component: 
     let _inside = suite.runtime.enter();
     let component = images.load(engine, component, || println!("    compiling"))?;
     let databases = Arc::new(Databases::builder().build());
-    let postgres = Arc::new(PostgresGrants { databases, tenant: TenantId::default() });
+    let postgres = Arc::new(PostgresGrants {
+        databases,
+        tenant: TenantId::default(),
+        terms: std::collections::HashMap::new(),
+    });
     let grants = Grants { app: "bench".into(), environment: Vec::new(), postgres };
     Ok(Template::new(engine, &component, grants, InstanceLimits::default())?)
 }

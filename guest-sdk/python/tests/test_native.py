@@ -102,7 +102,8 @@ def test_a_transaction_that_is_forgotten_is_rolled_back(pg: Pg) -> None:
     host = _host.client.begin("default", _host.types.TransactionOptions(None, False, False))
     host.query("INSERT INTO items VALUES (1)", packed(), 0)
     del host
-    eventually("the session is idle", lambda: sessions(pg, "state LIKE 'idle in transaction%'") == 0)
+    mine = "state LIKE 'idle in transaction%' AND query LIKE 'INSERT INTO items%'"
+    eventually("the session is idle", lambda: sessions(pg, mine) == 0)
     assert pg.exec("SELECT count(*) FROM items").scalar() == 0
 
 

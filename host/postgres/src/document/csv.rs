@@ -53,7 +53,8 @@ fn line<'a>(piece: &mut Vec<u8>, fields: impl ExactSizeIterator<Item = Option<&'
 fn field(piece: &mut Vec<u8>, value: &str, alone: bool) {
     let special = |byte| matches!(byte, b',' | b'"' | b'\n' | b'\r');
     // Alone on its line, `\.` would be the end of the data.
-    if !value.is_empty() && !value.bytes().any(special) && !(alone && value == "\\.") {
+    let quoted = value.is_empty() || value.bytes().any(special) || (alone && value == "\\.");
+    if !quoted {
         return piece.extend_from_slice(value.as_bytes());
     }
     piece.push(b'"');
