@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -167,6 +168,8 @@ def test_a_statement_that_takes_too_long(pg: Pg) -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(pool.fetch("SELECT pg_sleep(61)"), 0.05)
 
+    begun = time.monotonic()
     run(main())
     while pg.exec("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(61)' AND state = 'active' AND pid <> pg_backend_pid()").scalar():
         pass
+    assert time.monotonic() - begun < 15, "the statement ran on after its task was cancelled"

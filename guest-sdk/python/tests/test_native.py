@@ -98,13 +98,13 @@ def test_threads_do_not_wait_for_each_other(pg: Pg) -> None:
 
 
 def test_a_transaction_that_is_forgotten_is_rolled_back(pg: Pg) -> None:
-    pg.exec("CREATE TABLE items (id int)")
+    pg.exec("CREATE TABLE forgotten (id int)")
     host = _host.client.begin("default", _host.types.TransactionOptions(None, False, False))
-    host.query("INSERT INTO items VALUES (1)", packed(), 0)
+    host.query("INSERT INTO forgotten VALUES (1)", packed(), 0)
     del host
-    mine = "state LIKE 'idle in transaction%' AND query LIKE 'INSERT INTO items%'"
+    mine = "state LIKE 'idle in transaction%' AND query LIKE 'INSERT INTO forgotten%'"
     eventually("the session is idle", lambda: sessions(pg, mine) == 0)
-    assert pg.exec("SELECT count(*) FROM items").scalar() == 0
+    assert pg.exec("SELECT count(*) FROM forgotten").scalar() == 0
 
 
 class Interrupted(Exception):

@@ -36,6 +36,9 @@ async def query_async(ticket: int, database: str, statement: str, parameters: st
         if line.broken and ticket not in _under_way:
             raise HostError(Error(ErrorKind.CANCELED, "the statement was cancelled")) from None
         raise
+    except asyncio.CancelledError:
+        line.close()  # the thread would wait for the answer
+        raise
     finally:
         _under_way.pop(ticket, None)
 
@@ -87,6 +90,10 @@ class _Resource:
     def __init__(self, line: Line, handle: bytes) -> None:
         self._line: Line | None = line
         self._handle = handle
+
+    def __del__(self) -> None:
+        if self._line is not None:
+            self._line.forget()  # the traceback of an earlier call may still hold the line
 
     def __enter__(self) -> Self:
         return self
