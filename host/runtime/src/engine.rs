@@ -7,7 +7,7 @@ use std::{
 
 use wasmtime::Config;
 
-use crate::{error::LoadError, load::Load};
+use crate::error::LoadError;
 
 /// How often running guest code is interrupted so that it yields its thread and its budget is looked at.
 pub const TICK: Duration = Duration::from_millis(10);
@@ -16,7 +16,6 @@ pub const TICK: Duration = Duration::from_millis(10);
 #[derive(Clone)]
 pub struct Engine {
     inner: wasmtime::Engine,
-    load: Arc<Load>,
     _ticker: Arc<Ticker>,
 }
 
@@ -32,16 +31,11 @@ impl Engine {
         let inner = wasmtime::Engine::new(&config()).map_err(failed)?;
         let ticker = Arc::new(Ticker);
         spawn_ticker(inner.weak(), Arc::downgrade(&ticker))?;
-        Ok(Self { inner, load: Load::new(), _ticker: ticker })
+        Ok(Self { inner, _ticker: ticker })
     }
 
     pub(crate) const fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner
-    }
-
-    /// What the instances of this engine's components compute.
-    pub(crate) const fn load(&self) -> &Arc<Load> {
-        &self.load
     }
 }
 

@@ -23,7 +23,6 @@ use crate::{
     head::{self, Call, Head, Reply},
     image::first_line,
     limits::InstanceLimits,
-    load::Load,
     rest::Rest,
     state::GuestState,
 };
@@ -34,7 +33,6 @@ pub struct Instance {
     guest: Guest,
     compiled: Option<Compiled>,
     limits: Arc<InstanceLimits>,
-    load: Arc<Load>,
     served: u64,
     used: Instant,
 }
@@ -48,9 +46,8 @@ impl Instance {
         guest: Guest,
         compiled: Option<Compiled>,
         limits: Arc<InstanceLimits>,
-        load: Arc<Load>,
     ) -> Self {
-        Self { store, guest, compiled, limits, load, served: 0, used: Instant::now() }
+        Self { store, guest, compiled, limits, served: 0, used: Instant::now() }
     }
 
     /// Runs the start-up hooks.
@@ -150,7 +147,7 @@ impl Instance {
                     .run_concurrent(async |accessor| conversation.hold(accessor, call, &mut exchange).await);
                 talked.await.flatten().map_err(|trap| InvokeError::Trapped(first_line(&trap)))
             };
-            self.load.of(guard(run, Arc::clone(&progress), &self.limits)).await
+            guard(run, Arc::clone(&progress), &self.limits).await
         };
         self.used = Instant::now();
         self.store.data_mut().end_request();

@@ -6,6 +6,7 @@
 
 mod body;
 mod compiled;
+mod cores;
 mod engine;
 mod error;
 mod frames;
@@ -14,7 +15,6 @@ mod head;
 mod image;
 mod instance;
 mod limits;
-mod load;
 mod maker;
 pub mod pool;
 mod rest;
@@ -22,6 +22,7 @@ mod state;
 mod template;
 
 pub use body::{GuestBody, RequestBody};
+pub use cores::Work;
 pub use engine::Engine;
 pub use error::{InvokeError, LoadError, MakeError};
 pub use head::{Call, PlannedCall, Reply, RequestHead};

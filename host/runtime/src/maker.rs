@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use crate::{error::MakeError, instance::Instance, template::Template};
+use crate::{cores::Work, error::MakeError, instance::Instance, template::Template};
 
 /// What became of an instance after a request.
 #[derive(Debug)]
@@ -30,8 +30,8 @@ pub trait Maker: Send + Sync + 'static {
     /// Ends an instance in peace: its shut-down hooks run.
     fn stop(&self, instance: Self::Instance) -> BoxFuture<'static, ()>;
 
-    /// Cores that no instance keeps busy now, serving or being made.
-    fn idle_cores(&self) -> usize;
+    /// What the cores that serve have worked so far.
+    fn work(&self) -> Work;
 }
 
 /// Keeps an instance as its requests leave it, until it has served `max_reuse` of them.
@@ -54,17 +54,12 @@ impl Maker for WarmMaker {
     fn make(&self) -> BoxFuture<'static, Result<Box<Instance>, MakeError>> {
         let template = Arc::clone(&self.template);
         Box::pin(async move {
-            let made = template.load().of(async {
-                let mut instance = Box::new(template.instantiate().await?);
-                instance.start().await?;
-                if instance.holds_leases() {
-                    return Err(MakeError::Startup(
-                        "it kept a transaction, a stream or a listener open".into(),
-                    ));
-                }
-                Ok(instance)
-            });
-            made.await
+            let mut instance = Box::new(template.instantiate().await?);
+            instance.start().await?;
+            if instance.holds_leases() {
+                return Err(MakeError::Startup("it kept a transaction, a stream or a listener open".into()));
+            }
+            Ok(instance)
         })
     }
 
@@ -87,7 +82,7 @@ impl Maker for WarmMaker {
         Box::pin(instance.stop())
     }
 
-    fn idle_cores(&self) -> usize {
-        self.template.load().idle_cores()
+    fn work(&self) -> Work {
+        Work::of_this_runtime()
     }
 }

@@ -16,7 +16,6 @@ use crate::{
     image::first_line,
     instance::Instance,
     limits::InstanceLimits,
-    load::Load,
     state::GuestState,
 };
 
@@ -66,10 +65,6 @@ impl Template {
         &self.limits
     }
 
-    pub(crate) const fn load(&self) -> &Arc<Load> {
-        self.engine.load()
-    }
-
     /// A new instance, before its start-up hooks.
     ///
     /// # Errors
@@ -81,7 +76,7 @@ impl Template {
         store.epoch_deadline_async_yield_and_update(1);
         let instance = self.instance(&mut store).await;
         let (guest, compiled) = instance.map_err(|error| MakeError::Instantiate(first_line(&error)))?;
-        Ok(Instance::new(store, guest, compiled, Arc::clone(&self.limits), Arc::clone(self.engine.load())))
+        Ok(Instance::new(store, guest, compiled, Arc::clone(&self.limits)))
     }
 
     async fn instance(&self, store: &mut Store<GuestState>) -> wasmtime::Result<(Guest, Option<Compiled>)> {

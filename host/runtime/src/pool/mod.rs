@@ -6,7 +6,8 @@
 //! its place given on.
 //!
 //! A request whose route has instances, all busy, waits a little for one of them ([`queue`]): more than one a core
-//! help only while they wait for something else. Waiting is first come, first served in each route, and in the pool
+//! help only while they wait for something else. So each route has a number of instances that may serve at a time,
+//! which follows how busy the cores are ([`policy::adjusted`]). Waiting is first come, first served in each route, and in the pool
 //! when it is full, except that an instance goes to its own route's next request while the one at the front has not
 //! been passed over too often: making anew costs more than waiting.
 //!
@@ -28,6 +29,7 @@ use tokio::{
 pub use policy::PoolLimits;
 
 use crate::{
+    cores::Gauge,
     error::MakeError,
     maker::{Maker, Renewal},
 };
@@ -70,10 +72,11 @@ impl<M: Maker> Pool<M> {
     /// A pool for `routes` routes, with its filler running. Needs a tokio runtime.
     #[must_use]
     pub fn new(maker: M, routes: usize, limits: PoolLimits) -> Arc<Self> {
+        let state = State::new(routes, Gauge::new(maker.work()));
         let pool = Arc::new(Self {
             maker,
             limits,
-            state: Mutex::new(State::new(routes)),
+            state: Mutex::new(state),
             wake_filler: Notify::new(),
             freed: Notify::new(),
         });
@@ -325,6 +328,7 @@ impl<M: Maker> Pool<M> {
             return self.release_place(Some(route));
         };
         let mut state = self.state.lock();
+        self.adjust(&mut state);
         let full = self.is_full(&state);
         while let Some(waiter) = state.next_waiter(route, full) {
             let own = waiter.route == route;
@@ -344,6 +348,13 @@ impl<M: Maker> Pool<M> {
             route.idle.push(Idle::new(instance));
         }
         self.tell_drain(&state);
+    }
+
+    /// Looks, from time to time, whether more instances should serve, or fewer.
+    fn adjust(&self, state: &mut State<M::Instance>) {
+        if let Some(busy) = state.gauge.read(|| self.maker.work()) {
+            state.adjust(busy, &self.limits);
+        }
     }
 
     fn is_full(&self, state: &State<M::Instance>) -> bool {

@@ -45,6 +45,8 @@ pub struct Counts {
     pub live: usize,
     /// Of them, those of the route that asks.
     pub alive_here: usize,
+    /// How many of these may serve at a time: see [`adjusted`].
+    pub allowed_here: usize,
     /// Requests that wait.
     pub waiting: usize,
     /// Whether the request has waited its turn for an instance of its route: see [`has_waited`].
@@ -71,9 +73,12 @@ pub enum Decision {
 /// Decides for one request.
 #[must_use]
 pub const fn decide(counts: Counts, limits: &PoolLimits) -> Decision {
-    if counts.idle_here > 0 {
+    let may_wait = counts.waiting < limits.max_waiting;
+    if may_wait && counts.alive_here.saturating_sub(counts.idle_here) >= counts.allowed_here {
+        Decision::Wait
+    } else if counts.idle_here > 0 {
         Decision::Reuse
-    } else if counts.alive_here > 0 && !counts.waited && counts.waiting < limits.max_waiting {
+    } else if may_wait && counts.alive_here > 0 && !counts.waited {
         Decision::Wait
     } else if counts.spares > 0 {
         Decision::Bind
@@ -81,28 +86,59 @@ pub const fn decide(counts: Counts, limits: &PoolLimits) -> Decision {
         Decision::Make
     } else if counts.idle_elsewhere > 0 {
         Decision::Replace
-    } else if counts.waiting < limits.max_waiting {
+    } else if may_wait {
         Decision::Wait
     } else {
         Decision::Refuse
     }
 }
 
-/// The least and the most that a request waits for an instance of its route while cores are idle.
+/// How many instances of a route may serve at a time before anything is known.
+#[must_use]
+pub const fn allowed_first(cores: usize) -> usize {
+    4 * cores
+}
+
+/// Busier than this, the cores are said to be busy all the time.
+const SATURATED: f64 = 0.98;
+/// Where the cores are to be: less than this, and they could take more requests.
+const WORKING: f64 = 0.92;
+
+/// How many instances of a route may serve at a time, after `allowed` of them kept the cores busy for this part of
+/// their time: as few as keep them busy. Instances that wait leave a core to others, so there should be more of them
+/// than cores; but each one at work has its own memory, and the more there are, the less of it stays in the caches.
+#[must_use]
+pub fn adjusted(allowed: usize, busy: f64, is_waited_for: bool, cores: usize, limits: &PoolLimits) -> usize {
+    let least = cores.max(1);
+    if busy > SATURATED {
+        (allowed - allowed.div_ceil(8).min(allowed)).max(least)
+    } else if busy < WORKING && is_waited_for {
+        // Half of the way to where they would be busy; at most half as many again.
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
+        let more = (allowed as f64 * (WORKING / busy.max(WORKING / 2.0) - 1.0) / 2.0).ceil() as usize;
+        (allowed + more.max(1)).min(limits.max_instances.max(least))
+    } else {
+        allowed
+    }
+}
+
+/// The least and the most that a request waits for an instance of its route.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
-/// A route none of whose instances came back for this long is stalled.
-const STALLED: Duration = Duration::from_millis(100);
-
 /// Whether the first in a route's queue has waited long enough to get one more instance. One that will be back before
-/// another could be made is worth waiting for. Where every core is busy, another one only takes from the others, so
-/// there the queue goes on waiting while it moves; one long computation does not hold it up for ever.
-///
-/// `waited` is its own time in the queue, `still` the time since an instance of its route was last handed on.
+/// another could be made is worth waiting for.
 #[must_use]
-pub fn has_waited(waited: Duration, still: Duration, make_time: Duration, idle_cores: usize) -> bool {
-    let (least, most) = PATIENCE;
-    if idle_cores > 0 { waited >= make_time.clamp(least, most) } else { waited.min(still) >= STALLED }
+pub fn has_waited(waited: Duration, make_time: Duration) -> bool {
+    waited >= look_interval(make_time)
+}
+
+/// Whether a route's queue has stood still for so long that it gets an instance, however many serve already: those
+/// may be waiting all for something slow, and busy cores must not hold up who waits behind them.
+#[must_use]
+pub fn is_stalled(waited: Duration, still: Duration, has_idle: bool) -> bool {
+    const WITH_IDLE: Duration = Duration::from_millis(10);
+    const WITHOUT: Duration = Duration::from_millis(100);
+    waited.min(still) >= if has_idle { WITH_IDLE } else { WITHOUT }
 }
 
 /// How often a queue is looked at.
@@ -158,36 +194,84 @@ mod tests {
                     rest.map(|(alive_here, waited)| (live, waiting, alive_here, waited))
                 })
             }) {
-                let counts = Counts { idle_here, idle_elsewhere, spares, live, alive_here, waiting, waited };
-                let may_wait = waiting < LIMITS.max_waiting;
-                let possible = [
-                    (Decision::Reuse, idle_here > 0),
-                    (Decision::Wait, alive_here > 0 && !waited && may_wait),
-                    (Decision::Bind, spares > 0),
-                    (Decision::Make, live < LIMITS.max_instances),
-                    (Decision::Replace, idle_elsewhere > 0),
-                    (Decision::Wait, may_wait),
-                    (Decision::Refuse, true),
-                ];
-                let cheapest = possible.iter().find(|(_, possible)| *possible).unwrap().0;
-                assert_eq!(decide(counts, &LIMITS), cheapest, "{counts:?}");
+                for allowed_here in 1..3 {
+                    let alive_here = alive_here + idle_here;
+                    let counts = Counts {
+                        idle_here,
+                        idle_elsewhere,
+                        spares,
+                        live,
+                        alive_here,
+                        allowed_here,
+                        waiting,
+                        waited,
+                    };
+                    let may_wait = waiting < LIMITS.max_waiting;
+                    let possible = [
+                        (Decision::Wait, may_wait && alive_here - idle_here >= allowed_here),
+                        (Decision::Reuse, idle_here > 0),
+                        (Decision::Wait, alive_here > 0 && !waited && may_wait),
+                        (Decision::Bind, spares > 0),
+                        (Decision::Make, live < LIMITS.max_instances),
+                        (Decision::Replace, idle_elsewhere > 0),
+                        (Decision::Wait, may_wait),
+                        (Decision::Refuse, true),
+                    ];
+                    let cheapest = possible.iter().find(|(_, possible)| *possible).unwrap().0;
+                    assert_eq!(decide(counts, &LIMITS), cheapest, "{counts:?}");
+                }
             }
         }
     }
 
     #[test]
-    fn a_queue_gets_another_instance_only_where_that_helps() {
-        let millis = Duration::from_millis;
-        let waited = |waited, still, make_time, idle| {
-            has_waited(millis(waited), millis(still), millis(make_time), idle)
+    fn a_request_waits_about_as_long_as_an_instance_takes_to_make() {
+        let waited = |waited, make_time| {
+            has_waited(Duration::from_millis(waited), Duration::from_millis(make_time))
         };
-        assert!(!waited(9, 9, 10, 1), "one is back sooner than another is made");
-        assert!(waited(10, 0, 10, 1));
-        assert!(!waited(0, 0, 0, 1), "there is always some patience");
-        assert!(waited(50, 0, 10_000, 1), "but not without end");
-        assert!(!waited(10_000, 99, 10, 0), "every core is busy and the queue moves");
-        assert!(waited(100, 100, 10, 0), "it does not move");
-        assert!(!waited(99, 10_000, 10, 0), "the route was idle before");
+        assert!(!waited(9, 10), "one is back sooner than another is made");
+        assert!(waited(10, 10));
+        assert!(!waited(0, 0), "there is always some patience");
+        assert!(waited(50, 10_000), "but not without end");
+    }
+
+    #[test]
+    fn a_queue_that_stands_still_is_helped() {
+        let stalled = |waited, still, has_idle| {
+            is_stalled(Duration::from_millis(waited), Duration::from_millis(still), has_idle)
+        };
+        assert!(!stalled(10_000, 99, false), "it moves");
+        assert!(!stalled(99, 10_000, false), "it was empty before");
+        assert!(stalled(100, 100, false));
+        assert!(stalled(10, 10, true) && !stalled(9, 10, true), "an idle instance costs nothing");
+    }
+
+    #[test]
+    fn as_few_instances_serve_as_keep_the_cores_busy() {
+        let limits = PoolLimits { max_instances: 100, ..LIMITS };
+        let after = |allowed, busy, wanted| adjusted(allowed, busy, wanted, 2, &limits);
+        assert_eq!(after(16, 1.0, true), 14);
+        assert_eq!(after(3, 1.0, true), 2);
+        assert_eq!(after(2, 1.0, true), 2, "never fewer than cores");
+        assert_eq!(after(16, 0.95, true), 16, "busy, and not too much");
+        assert_eq!(after(16, 0.8, true), 18);
+        assert_eq!(after(16, 0.0, true), 24);
+        assert_eq!(after(16, 0.0, false), 16, "nobody asks for more");
+        assert_eq!(after(90, 0.0, true), 100, "within the pool's limit");
+        assert_eq!(after(0, 1.0, true), 2);
+    }
+
+    /// With requests that wait nine tenths of their time, and with some that do not wait at all.
+    #[test]
+    fn the_number_settles_wherever_it_starts() {
+        let limits = PoolLimits { max_instances: 100, ..LIMITS };
+        for (part, lowest, highest) in [(0.1, 18, 20), (1.0, 2, 2), (0.5, 3, 4)] {
+            for start in [1usize, 8, 100] {
+                let busy = |allowed: usize| (allowed as f64 * part / 2.0).min(1.0);
+                let settled = (0..100).fold(start, |now, _| adjusted(now, busy(now), true, 2, &limits));
+                assert!((lowest..=highest).contains(&settled), "{part} from {start}: {settled}");
+            }
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Looking after the queue of a pool: gives waiting requests one more instance where [`has_waited`] says so. Runs
+//! Looking after the queue of a pool: gives waiting requests one more instance where that helps ([`policy`]). Runs
 //! only while requests wait.
 
 use std::{
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     Pool,
-    policy::{self, decide, has_waited},
+    policy::{self, decide, has_waited, is_stalled},
     state::State,
 };
 use crate::maker::Maker;
@@ -31,40 +31,42 @@ impl<M: Maker> Pool<M> {
         }
     }
 
-    /// Serves whoever has waited long enough. When to look again; none when nobody waits.
+    /// Serves whoever can be served now. When to look again; none when nobody waits.
     fn look(&self) -> Option<Duration> {
         let mut state = self.state.lock();
         if state.waiters.is_empty() {
             state.watched = false;
             return None;
         }
-        let mut idle_cores = self.maker.idle_cores();
+        self.adjust(&mut state);
         let mut seen = vec![false; state.routes.len()];
         let mut index = 0;
         while let Some(waiter) = state.waiters.get(index) {
             let (route, since) = (waiter.route, waiter.since);
-            // Only the first of each route: the others wait behind it.
-            let first = seen.get_mut(route).is_some_and(|seen| !std::mem::replace(seen, true));
-            if !first || !self.serve(&mut state, index, route, since, idle_cores) {
+            let is_first = seen.get_mut(route).is_some_and(|seen| !std::mem::replace(seen, true));
+            if !self.serve(&mut state, index, route, since, is_first) {
                 index += 1;
-            } else {
-                idle_cores = idle_cores.saturating_sub(1);
             }
         }
         Some(policy::look_interval(state.make_time))
     }
 
-    /// Serves the waiter at `index` if it has waited long enough and there is something for it.
+    /// Serves the waiter at `index` if there is something for it: an idle instance, or, for the first of a route, one
+    /// more.
     fn serve(
         &self,
         state: &mut State<M::Instance>,
         index: usize,
         route: usize,
         since: Instant,
-        idle_cores: usize,
+        is_first: bool,
     ) -> bool {
-        let moved = state.routes.get(route).map_or(since, |route| route.moved);
-        if !has_waited(since.elapsed(), moved.elapsed(), state.make_time, idle_cores) {
+        let Some(here) = state.routes.get_mut(route) else { return false };
+        let has_idle = !here.idle.is_empty();
+        if is_first && is_stalled(since.elapsed(), here.moved.elapsed(), has_idle) {
+            here.allowed = here.allowed.max(here.serving() + 1);
+        }
+        if !has_idle && !(is_first && has_waited(since.elapsed(), state.make_time)) {
             return false;
         }
         let decision = decide(state.counts(route, true), &self.limits);

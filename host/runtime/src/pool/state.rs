@@ -4,7 +4,8 @@ use std::{collections::VecDeque, time::Duration};
 
 use tokio::{sync::oneshot, time::Instant};
 
-use super::policy::Counts;
+use super::policy::{self, Counts, PoolLimits};
+use crate::cores::Gauge;
 
 /// How often the request at the front of the queue may be passed over by others.
 const MAX_PASSED: u8 = 8;
@@ -17,6 +18,7 @@ pub(super) struct State<I> {
     pub(super) live: usize,
     pub(super) bound: u64,
     pub(super) make_time: Duration,
+    pub(super) gauge: Gauge,
     /// Somebody looks after the queue.
     pub(super) watched: bool,
     /// Somebody waits for the last loan to come back.
@@ -29,6 +31,8 @@ pub(super) struct Route<I> {
     pub(super) idle: Vec<Idle<I>>,
     /// Instances alive: serving, idle and being made.
     pub(super) alive: usize,
+    /// How many of them may serve at a time.
+    pub(super) allowed: usize,
     /// When a waiting request last got an instance.
     pub(super) moved: Instant,
 }
@@ -36,6 +40,17 @@ pub(super) struct Route<I> {
 pub(super) struct Idle<I> {
     pub(super) instance: I,
     pub(super) since: Instant,
+}
+
+impl<I> Route<I> {
+    pub(super) const fn serving(&self) -> usize {
+        self.alive.saturating_sub(self.idle.len())
+    }
+
+    /// Whether more instances serve than may.
+    pub(super) const fn is_crowded(&self) -> bool {
+        self.serving() > self.allowed
+    }
 }
 
 impl<I> Idle<I> {
@@ -62,8 +77,9 @@ pub(super) enum Turn<I> {
 }
 
 impl<I> State<I> {
-    pub(super) fn new(routes: usize) -> Self {
-        let route = |_| Route { idle: Vec::new(), alive: 0, moved: Instant::now() };
+    pub(super) fn new(routes: usize, gauge: Gauge) -> Self {
+        let allowed = policy::allowed_first(gauge.cores());
+        let route = |_| Route { idle: Vec::new(), alive: 0, allowed, moved: Instant::now() };
         Self {
             spares: Vec::new(),
             routes: (0..routes).map(route).collect(),
@@ -71,6 +87,7 @@ impl<I> State<I> {
             live: 0,
             bound: 0,
             make_time: Duration::from_millis(10),
+            gauge,
             watched: false,
             draining: false,
             closed: false,
@@ -94,16 +111,26 @@ impl<I> State<I> {
 
     /// For a request that has just come; one that waits already is not counted against itself.
     pub(super) fn counts(&self, route: usize, waited: bool) -> Counts {
-        let (idle_here, alive_here) =
-            self.routes.get(route).map_or((0, 0), |route| (route.idle.len(), route.alive));
+        let here = self.routes.get(route);
+        let (idle_here, alive_here) = here.map_or((0, 0), |route| (route.idle.len(), route.alive));
         Counts {
             idle_here,
             idle_elsewhere: self.idle() - idle_here,
             spares: self.spares.len(),
             live: self.live,
             alive_here,
+            allowed_here: here.map_or(0, |route| route.allowed),
             waiting: self.waiters.len() - usize::from(waited),
             waited,
+        }
+    }
+
+    /// Follows how busy the cores were with how many instances may serve.
+    pub(super) fn adjust(&mut self, busy: f64, limits: &PoolLimits) {
+        let cores = self.gauge.cores();
+        for (number, route) in self.routes.iter_mut().enumerate() {
+            let is_waited_for = self.waiters.iter().any(|waiter| waiter.route == number);
+            route.allowed = policy::adjusted(route.allowed, busy, is_waited_for, cores, limits);
         }
     }
 
@@ -129,7 +156,10 @@ impl<I> State<I> {
     }
 
     pub(super) fn pop_idle(&mut self, route: usize) -> Option<I> {
-        self.routes.get_mut(route)?.idle.pop().map(|idle| idle.instance)
+        let route = self.routes.get_mut(route)?;
+        let idle = route.idle.pop()?;
+        route.moved = Instant::now();
+        Some(idle.instance)
     }
 
     /// The instance of another route that has been idle for longest.
@@ -142,9 +172,12 @@ impl<I> State<I> {
     }
 
     /// The waiter whose turn it is when an instance of `route` comes free. One of another route can only use its
-    /// place, which it needs where the pool is full.
+    /// place, which it needs where the pool is full; one of its own is none where enough others serve.
     pub(super) fn next_waiter(&mut self, route: usize, full: bool) -> Option<Waiter<I>> {
-        let own = self.waiters.iter().position(|waiter| waiter.route == route);
+        let own = match self.routes.get(route) {
+            Some(here) if here.is_crowded() => None,
+            _ => self.waiters.iter().position(|waiter| waiter.route == route),
+        };
         let front = self.waiters.front_mut()?;
         if full && front.route != route {
             if front.passed >= MAX_PASSED || own.is_none() {

@@ -1,20 +1,31 @@
 //! The pool against a fake maker: instances are numbers, and everything that happens to them is counted.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
 use futures::future::BoxFuture;
 
 use super::*;
+use crate::cores::Work;
 
 #[derive(Default)]
 struct Fake {
     made: Arc<AtomicUsize>,
     stopped: Arc<AtomicUsize>,
     failing: Arc<AtomicUsize>,
-    busy: Arc<AtomicUsize>,
+    /// Always at work, from the beginning of time on.
+    busy: bool,
+}
+
+impl Fake {
+    fn busy() -> Self {
+        Self { busy: true, ..Self::default() }
+    }
 }
 
 impl Maker for Fake {
@@ -40,8 +51,11 @@ impl Maker for Fake {
         Box::pin(async {})
     }
 
-    fn idle_cores(&self) -> usize {
-        1 - self.busy.load(SeqCst)
+    fn work(&self) -> Work {
+        static BEGIN: OnceLock<std::time::Instant> = OnceLock::new();
+        let now = Instant::now().into_std();
+        let begin = *BEGIN.get_or_init(|| now - Duration::from_secs(3600));
+        Work { busy: if self.busy { now - begin } else { Duration::ZERO }, cores: 1 }
     }
 }
 
@@ -203,11 +217,24 @@ async fn a_request_gets_another_instance_when_none_is_soon_back() {
     }
 }
 
+/// `count` instances of route 0 on loan.
+async fn borrow(pool: &Arc<Pool<Fake>>, count: usize) -> Vec<Checkout<Fake>> {
+    let mut lent = Vec::new();
+    for _ in 0..count {
+        lent.push(pool.checkout(0).await.unwrap());
+    }
+    lent
+}
+
+fn allowed(pool: &Pool<Fake>) -> usize {
+    pool.state.lock().routes[0].allowed
+}
+
 #[tokio::test(start_paused = true)]
 async fn where_all_cores_are_busy_a_queue_that_moves_gets_no_instances() {
     let limits = PoolLimits { max_instances: 9, max_waiting: 99, ..limits() };
-    let pool = Pool::new(Fake::default(), 2, limits);
-    pool.maker.busy.store(1, SeqCst);
+    let pool = Pool::new(Fake::busy(), 2, limits);
+    pool.state.lock().routes[0].allowed = 1;
     let mut turn = pool.checkout(0).await.unwrap();
     let queue: Vec<_> = (0..20).map(|_| ask(&pool)).collect();
     waiting(&pool, 20).await;
@@ -225,7 +252,7 @@ async fn where_all_cores_are_busy_a_queue_that_moves_gets_no_instances() {
     assert!(began.elapsed() < Duration::from_millis(1));
 }
 
-/// The watcher adds one instance at a time for each route, and no more than there are idle cores.
+/// The watcher adds one instance at a time for each route.
 #[tokio::test(start_paused = true)]
 async fn a_queue_grows_step_by_step_and_is_left_when_empty() {
     let limits = PoolLimits { max_instances: 9, max_waiting: 99, ..limits() };
@@ -238,11 +265,63 @@ async fn a_queue_grows_step_by_step_and_is_left_when_empty() {
         lent.push(next.await.unwrap().unwrap());
         assert_eq!(pool.state.lock().waiters.len(), 7 - served);
     }
-    assert_eq!(pool.census(), (9, 0));
+    assert_eq!((pool.census(), allowed(&pool)), ((9, 0), 9));
     drop(lent);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!pool.state.lock().watched);
     assert_eq!((pool.census(), pool.state.lock().routes[0].alive), ((1, 0), 1));
+}
+
+/// Nine serve, then the cores are busy: those that come back stay idle while requests wait, until few are left.
+#[tokio::test(start_paused = true)]
+async fn busy_cores_are_left_to_few_instances() {
+    let limits = PoolLimits { max_instances: 9, max_waiting: 999, ..limits() };
+    let pool = Pool::new(Fake::busy(), 1, limits);
+    pool.state.lock().routes[0].allowed = 9;
+    let mut serving = borrow(&pool, 9).await;
+    let mut queue: std::collections::VecDeque<_> = (0..300).map(|_| ask(&pool)).collect();
+    waiting(&pool, 300).await;
+    while !queue.is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        serving.remove(0).checkin();
+        tokio::task::yield_now().await;
+        while queue.front().is_some_and(tokio::task::JoinHandle::is_finished) {
+            serving.push(queue.pop_front().unwrap().await.unwrap().unwrap());
+        }
+    }
+    assert_eq!((allowed(&pool), serving.len()), (1, 1));
+    assert_eq!(pool.census(), (9, 8), "the others are kept");
+}
+
+/// One instance serves and has its request wait for long: an idle one takes the next request soon.
+#[tokio::test(start_paused = true)]
+async fn an_idle_instance_takes_over_a_queue_that_stands_still() {
+    let limits = PoolLimits { max_instances: 9, max_waiting: 99, ..limits() };
+    let pool = Pool::new(Fake::busy(), 1, limits);
+    let mut lent = borrow(&pool, 2).await;
+    lent.pop().unwrap().checkin();
+    pool.state.lock().routes[0].allowed = 1;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let began = Instant::now();
+    let next = pool.checkout(0).await.unwrap();
+    let waited = began.elapsed();
+    assert!(!next.is_fresh() && (Duration::from_millis(10)..Duration::from_millis(40)).contains(&waited), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_instance_at_work_that_is_lost_leaves_nobody_waiting() {
+    let limits = PoolLimits { max_instances: 9, max_waiting: 99, ..limits() };
+    let pool = Pool::new(Fake::busy(), 1, limits);
+    let mut lent = borrow(&pool, 3).await;
+    lent.pop().unwrap().checkin();
+    pool.state.lock().routes[0].allowed = 1;
+    let queue: Vec<_> = (0..3).map(|_| ask(&pool)).collect();
+    waiting(&pool, 3).await;
+    drop(lent);
+    for next in queue {
+        drop(next.await.unwrap().unwrap());
+    }
+    assert_eq!(pool.state.lock().waiters.len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
