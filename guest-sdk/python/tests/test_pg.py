@@ -11,12 +11,12 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self, TypedDict
 from uuid import UUID
 
 import pytest
 from fake_host import FakeHost
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from fasterapi import pg as public
 from fasterapi._wasm.calls import LINGER
@@ -126,6 +126,45 @@ def test_results() -> None:
         two.one_or_none()
     assert items((1, "a", "1")).model(Item) == Item(id=1, name="a", price=Decimal(1))
     assert items((1, "a", "1"), (2, "b", "2")).models(Item)[1].name == "b"
+
+
+class Checked(Item):
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        return super().model_validate({**obj, "name": obj["name"].upper()}, **options)
+
+
+class Pair(NamedTuple):
+    id: int
+    name: str
+    price: Decimal
+
+
+class Typed(TypedDict):
+    id: int
+    name: str
+    price: Decimal
+
+
+def test_rows_into_classes_of_the_app() -> None:
+    two = items((1, "a", "1"), (2, "b", "2"))
+    assert two.into(Item) == [Item(id=1, name="a", price=Decimal(1)), Item(id=2, name="b", price=Decimal(2))]
+    assert two.into(tuple) == [(1, "a", 1), (2, "b", 2)]
+    assert two.into(Pair) == [Pair(1, "a", Decimal(1)), Pair(2, "b", Decimal(2))]
+    assert two.into(dict)[1] == {"id": 2, "name": "b", "price": 2} == two.into(Typed)[1]
+    assert two.into(SimpleNamespace)[0].name == "a"
+    with pytest.raises(TypeError):
+        two.into(enum.Enum)
+    with pytest.raises(ValidationError):
+        items((1, None, "1")).into(Item)
+    assert [one.name for one in two.models(Checked)] == ["A", "B"] and two.into(Checked)[0].name == "A"
+
+
+def test_columns_may_have_any_name() -> None:
+    names = ("a'b", 'c"}', "ü\n\\", "{v0}", "x", "x")
+    odd = Result(block(tuple("123456"), columns=tuple((name, 25, "plain") for name in names)))
+    assert odd.into(dict) == [{"a'b": "1", 'c"}': "2", "ü\n\\": "3", "{v0}": "4", "x": "6"}]
+    assert Result(block((), ())).into(dict) == [{}, {}]
 
 
 def test_an_empty_result_has_columns() -> None:

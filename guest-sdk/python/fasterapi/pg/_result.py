@@ -120,13 +120,11 @@ class Result:
             PgTooManyRows: there are more.
             pydantic.ValidationError: the row does not fit the model.
         """
-        row = self.one_or_none()
-        return None if row is None else model.model_validate(row.dict())
+        return None if self.one_or_none() is None else maker(model, self._shape.names)(self._rows)[0]
 
     def models(self, model: type[_M]) -> list[_M]:
         """Every row as a pydantic model."""
-        names = self._shape.names
-        return [model.model_validate(dict(zip(names, values))) for values in self._all()]
+        return maker(model, self._shape.names)(self._all())
 
     def into(self, kind: type[_T]) -> list[_T]:
         """Every row as a `kind`: a pydantic model (validated), a dataclass, a `NamedTuple` or another class that takes the columns as
@@ -136,8 +134,7 @@ class Result:
             TypeError: the columns do not fit what `kind` takes.
             pydantic.ValidationError: a row does not fit the model.
         """
-        make = maker(kind, self._shape.names)
-        return [make(values) for values in self._all()]
+        return maker(kind, self._shape.names)(self._all())
 
     def _all(self) -> list[tuple[Any, ...]]:
         if self._blocks is not None:
