@@ -114,7 +114,12 @@ pub fn adjusted(allowed: usize, busy: f64, is_waited_for: bool, cores: usize, li
         (allowed - allowed.div_ceil(8).min(allowed)).max(least)
     } else if busy < WORKING && is_waited_for {
         // Half of the way to where they would be busy; at most half as many again.
-        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "small"
+        )]
         let more = (allowed as f64 * (WORKING / busy.max(WORKING / 2.0) - 1.0) / 2.0).ceil() as usize;
         (allowed + more.max(1)).min(limits.max_instances.max(least))
     } else {
@@ -226,9 +231,8 @@ mod tests {
 
     #[test]
     fn a_request_waits_about_as_long_as_an_instance_takes_to_make() {
-        let waited = |waited, make_time| {
-            has_waited(Duration::from_millis(waited), Duration::from_millis(make_time))
-        };
+        let waited =
+            |waited, make_time| has_waited(Duration::from_millis(waited), Duration::from_millis(make_time));
         assert!(!waited(9, 10), "one is back sooner than another is made");
         assert!(waited(10, 10));
         assert!(!waited(0, 0), "there is always some patience");

@@ -305,7 +305,10 @@ async fn an_idle_instance_takes_over_a_queue_that_stands_still() {
     let began = Instant::now();
     let next = pool.checkout(0).await.unwrap();
     let waited = began.elapsed();
-    assert!(!next.is_fresh() && (Duration::from_millis(10)..Duration::from_millis(40)).contains(&waited), "{waited:?}");
+    assert!(
+        !next.is_fresh() && (Duration::from_millis(10)..Duration::from_millis(40)).contains(&waited),
+        "{waited:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
