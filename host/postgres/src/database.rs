@@ -9,7 +9,7 @@ use crate::{
     call::CallLimits,
     listen::Hub,
     pool::{Lease, Pool},
-    session::Fetch,
+    session::{Fetch, Opening},
     variables::Variables,
 };
 
@@ -24,12 +24,13 @@ pub struct Database {
     pub(crate) limits: CallLimits,
     pub(crate) hub: Hub,
     pub(crate) variables: Option<Variables>,
+    pub(crate) read_only: bool,
 }
 
 impl Database {
     pub(crate) fn new(pool: Pool, hub: Hub) -> Self {
-        let limits = CallLimits::of(pool.config().limits());
-        Self { pool, limits, hub, variables: None }
+        let (limits, read_only) = (CallLimits::of(pool.config().limits()), pool.config().read_only);
+        Self { pool, limits, hub, variables: None, read_only }
     }
 
     pub(crate) const fn limits(&self) -> &CallLimits {
@@ -49,12 +50,9 @@ impl Database {
     /// # Errors
     /// Any kind. A session that turns out dead before anything was sent is replaced once, unseen.
     pub async fn query(&self, sql: &str, params: &[u8]) -> Result<Vec<u8>, PgError> {
-        let params = &self.limits.read(sql, params)?;
-        if self.variables.is_some() {
-            return self.query_under_variables(sql, params).await;
+        match self.run(sql, params, usize::MAX).await?.0 {
+            Fetch::Whole(block) | Fetch::First(block, _) => Ok(block),
         }
-        let work = |mut lease: Lease| async move { (lease.query(sql, params).await, lease) };
-        self.on_lease(work).await.map(|(block, _)| block)
     }
 
     /// Like [`query`](Self::query); of a result over 1 MiB the block holds the first rows, with a count of 0 affected
@@ -63,16 +61,28 @@ impl Database {
     /// # Errors
     /// As [`query`](Self::query), but for `too-large`, which one row of that size is.
     pub async fn fetch(&self, sql: &str, params: &[u8]) -> Result<(Vec<u8>, Option<RowStream>), PgError> {
-        if self.variables.is_some() {
-            return Ok((self.query(sql, params).await?, None));
-        }
-        let params = &self.limits.read(sql, params)?;
-        let work = |mut lease: Lease| async move { (lease.query_first(sql, params, AT_ONCE).await, lease) };
-        let (fetched, lease) = self.on_lease(work).await?;
+        let (fetched, lease) = self.run(sql, params, AT_ONCE).await?;
         Ok(match fetched {
             Fetch::Whole(block) => (block, None),
             Fetch::First(block, rest) => (block, Some(RowStream::rest(rest, lease, self.limits))),
         })
+    }
+
+    /// Runs a statement, within a transaction of its own if the grant or the host's variables need one.
+    async fn run(&self, sql: &str, params: &[u8], most: usize) -> Result<(Fetch, Lease), PgError> {
+        let params = &self.limits.read(sql, params)?;
+        let opening = &self.opening_of_statement();
+        let work = |mut lease: Lease| async move {
+            let fetched = match opening {
+                None => lease.query_first(sql, params, most).await,
+                Some(opening) => {
+                    let opening = Opening { sql: opening, reads: self.read_only };
+                    lease.query_within(opening, sql, params, most).await
+                }
+            };
+            (fetched, lease)
+        };
+        self.on_lease(work).await
     }
 
     /// Takes a lease on a session and begins a transaction on it. Dropping the future gives the session back.

@@ -47,14 +47,15 @@ impl DatabasesBuilder {
         self
     }
 
-    /// Bounds the sessions of all pools together. At the bound, a pool that needs one has another close an idle one.
+    /// Bounds the sessions of all pools together, and the listening connections with them: one of each database on which
+    /// somebody listens. At the bound, a pool that needs one has another close an idle one.
     #[must_use]
     pub fn max_sessions(mut self, most: NonZeroUsize) -> Self {
         self.max_sessions = Some(most);
         self
     }
 
-    /// Bounds the sessions of one tenant's pools together.
+    /// Bounds the sessions and listening connections of one tenant together.
     #[must_use]
     pub fn tenant_max_sessions(mut self, tenant: TenantId, most: NonZeroUsize) -> Self {
         self.tenant_max_sessions.insert(tenant, most);
@@ -72,10 +73,10 @@ impl DatabasesBuilder {
         let mut tenants: HashMap<TenantId, Grants> = HashMap::new();
         let mut hubs: HashMap<TenantId, BTreeMap<DatabaseAlias, Hub>> = HashMap::new();
         for (tenant, alias, config) in self.grants {
-            let hub = Hub::new(config.clone(), closed.clone());
-            hubs.entry(tenant.clone()).or_default().insert(alias.clone(), hub);
             let caps = caps.get(&tenant).into_iter().chain(&host).cloned().collect();
             let pool = Pool::new(alias.clone(), config, caps, menders.clone());
+            let hub = Hub::new(pool.clone(), closed.clone());
+            hubs.entry(tenant.clone()).or_default().insert(alias.clone(), hub);
             tenants.entry(tenant).or_default().insert(alias, pool);
         }
         let pools: Vec<Pool> = tenants.values().flat_map(BTreeMap::values).cloned().collect();

@@ -304,8 +304,8 @@ fn from_server(db: &DbError) -> PgError {
         context: text(db.where_()),
     };
     let kind = kind_of(sqlstate, severity);
-    let error = PgError::plain(kind, shortened(db.message()), is_retryable(kind, sqlstate));
     let stale = sqlstate == "26000" || db.routine() == Some("RevalidateCachedQuery");
+    let error = PgError::plain(kind, shortened(db.message()), stale || is_retryable(kind, sqlstate));
     PgError { report: Some(Box::new(report)), stale, ..error }
 }
 

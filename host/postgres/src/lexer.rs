@@ -67,26 +67,55 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// A line comment ends with its line, and that with either character.
+    fn line_comment(&mut self) {
+        let end = self.rest.find(['\n', '\r']).unwrap_or(self.rest.len());
+        self.cut(end);
+    }
+
     /// A string behind its opening quote. A doubled quote is two strings side by side: the same words.
-    fn string(&mut self, escapes: bool) {
-        if !escapes {
-            self.cut_through("'");
-            return;
-        }
+    fn string(&mut self) {
+        self.cut_through("'");
+    }
+
+    /// A string with escapes, behind its opening quote, and those that continue it: they have escapes too.
+    fn escaped_string(&mut self) {
         while let Some(at) = self.rest.find(['\'', '\\']) {
-            if self.cut(at + 1).ends_with('\'') {
+            if self.cut(at + 1).ends_with('\\') {
+                let escaped = self.rest.chars().next().map_or(0, char::len_utf8);
+                self.cut(escaped);
+            } else if !self.continues() {
                 return;
             }
-            let escaped = self.rest.chars().next().map_or(0, char::len_utf8);
-            self.cut(escaped);
         }
         self.rest = "";
+    }
+
+    /// Goes on behind the next quote if it is a doubled one's second, or that of a string on a later line. (One on the
+    /// same line is no continuation, but an error.)
+    fn continues(&mut self) -> bool {
+        let mut ahead = Self { rest: self.rest };
+        while ahead.rest.starts_with(|c: char| c.is_ascii_whitespace() || c == '\u{b}')
+            || ahead.rest.starts_with("--")
+        {
+            if ahead.rest.starts_with("--") {
+                ahead.line_comment();
+            } else {
+                ahead.cut(1);
+            }
+        }
+        let continues = ahead.rest.starts_with('\'');
+        if continues {
+            ahead.cut(1);
+            self.rest = ahead.rest;
+        }
+        continues
     }
 
     /// `$tag$…$tag$`; a lone `$` is passed over.
     fn dollar(&mut self) {
         let behind = self.rest.get(1..).unwrap_or_default();
-        let tag = behind.find(|c: char| !is_word(c) || c == '$').unwrap_or(behind.len());
+        let tag = behind.find(|c: char| !in_word(c) || c == '$').unwrap_or(behind.len());
         let quotes = behind.as_bytes().get(tag) == Some(&b'$')
             && !behind.as_bytes().first().is_some_and(u8::is_ascii_digit);
         if !quotes {
@@ -98,24 +127,31 @@ impl<'a> Lexer<'a> {
     }
 
     fn word(&mut self) -> Option<Token<'a>> {
-        let end = self.rest.find(|c: char| !is_word(c)).unwrap_or(self.rest.len());
+        let end = self.rest.find(|c: char| !in_word(c)).unwrap_or(self.rest.len());
         let word = self.cut(end);
-        let escapes = matches!(word, "e" | "E");
-        if self.rest.starts_with('\'') && (escapes || matches!(word, "b" | "B" | "x" | "X" | "n" | "N")) {
+        if self.rest.starts_with('\'') && matches!(word, "e" | "E" | "b" | "B" | "x" | "X" | "n" | "N") {
             self.cut(1);
-            self.string(escapes);
+            match word {
+                "e" | "E" => self.escaped_string(),
+                _ => self.string(),
+            }
             return None;
         }
         Some(Token::Word(word))
     }
 
     fn number(&mut self) {
-        let end = self.rest.find(|c: char| !is_word(c) && c != '.').unwrap_or(self.rest.len());
+        let end = self.rest.find(|c: char| !in_word(c) && c != '.').unwrap_or(self.rest.len());
         self.cut(end);
     }
 }
 
-fn is_word(c: char) -> bool {
+/// Whether a token is this key word or plain name.
+pub(crate) fn is_word(token: Token<'_>, word: &str) -> bool {
+    matches!(token, Token::Word(text) if text.eq_ignore_ascii_case(word))
+}
+
+fn in_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
 }
 
@@ -126,11 +162,11 @@ impl<'a> Iterator for Lexer<'a> {
         loop {
             let c = self.rest.chars().next()?;
             match c {
-                '-' if self.rest.starts_with("--") => drop(self.cut_through("\n")),
+                '-' if self.rest.starts_with("--") => self.line_comment(),
                 '/' if self.rest.starts_with("/*") => self.block_comment(),
                 '\'' => {
                     self.cut(1);
-                    self.string(false);
+                    self.string();
                 }
                 '"' => {
                     self.cut(1);
@@ -138,7 +174,7 @@ impl<'a> Iterator for Lexer<'a> {
                 }
                 '$' => self.dollar(),
                 '0'..='9' => self.number(),
-                _ if is_word(c) => {
+                _ if in_word(c) => {
                     if let Some(word) = self.word() {
                         return Some(word);
                     }
@@ -174,6 +210,16 @@ mod tests {
         assert_eq!(words("'open"), [""; 0]);
         assert_eq!(words("/* open"), [""; 0]);
         assert_eq!(words("e'open\\"), [""; 0]);
+    }
+
+    /// Where the server begins to read words again, so must this.
+    #[test]
+    fn a_comment_or_string_ends_where_the_servers_does() {
+        assert_eq!(words("-- a\r b -- c\n d"), ["b", "d"]);
+        assert_eq!(words("E'a''b\\'', c '"), ["c"]);
+        assert_eq!(words("E'a'\n -- x\n 'b\\'', c '"), ["c"]);
+        assert_eq!(words("e'a' \u{b}\u{c}\r'b\\'' c"), ["c"]);
+        assert_eq!(words("'a\\' b"), ["b"]);
     }
 
     proptest::proptest! {

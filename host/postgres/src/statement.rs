@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, sync::Arc};
 use lru::LruCache;
 use tokio_postgres::Statement;
 
-use crate::{foreign::Inserted, judge::Trace, params::ParamTypes, rows::Columns};
+use crate::{foreign::Inserted, judge::Trace, params::ParamTypes, rows::Columns, schema};
 
 /// A statement that the session's server knows, with all that can be worked out beforehand.
 #[derive(Debug)]
@@ -15,15 +15,21 @@ pub(crate) struct Prepared {
     pub(crate) params: ParamTypes,
     pub(crate) columns: Columns,
     pub(crate) trace: Trace,
+    /// Whether it changes definitions.
+    pub(crate) alters: bool,
+    /// The number of the schema that it was prepared on.
+    pub(crate) version: u64,
     /// What the statement has more than the guest's.
     pub(crate) inserted: Inserted,
 }
 
 impl Prepared {
-    pub(crate) fn new(statement: Statement, trace: Trace) -> Self {
+    /// `version` is from before it was prepared.
+    pub(crate) fn new(sql: &str, statement: Statement, trace: Trace, version: u64) -> Self {
         let params = ParamTypes::new(statement.params());
         let columns = Columns::new(statement.columns());
-        Self { statement, params, columns, trace, inserted: Inserted::default() }
+        let (alters, inserted) = (schema::alters(sql), Inserted::default());
+        Self { statement, params, columns, trace, alters, version, inserted }
     }
 
     /// The same statement, with some of its columns as text.

@@ -7,7 +7,7 @@
 
 use std::{fmt::Write, sync::Arc};
 
-use crate::{Database, PgError, TransactionOptions, params::Params, pool::Lease, rows::Block};
+use crate::{Database, PgError, TransactionOptions};
 
 /// Names with their values.
 pub type Variables = Arc<[(Box<str>, Box<str>)]>;
@@ -21,8 +21,13 @@ impl Database {
     }
 
     /// The text that begins each transaction on this database.
-    pub(crate) fn opening(&self, options: TransactionOptions) -> String {
+    pub(crate) fn opening(&self, mut options: TransactionOptions) -> String {
+        options.read_only |= self.read_only;
         let mut opening = options.begin();
+        if self.read_only {
+            // Once it has read, nothing makes it one that writes.
+            opening.push_str("; SELECT");
+        }
         for (name, value) in self.variables.iter().flat_map(|variables| variables.iter()) {
             let (name, value) = (literal(name), literal(value));
             let _ = write!(opening, "; SELECT pg_catalog.set_config({name}, {value}, true)");
@@ -30,41 +35,35 @@ impl Database {
         opening
     }
 
-    /// What comes before a statement that flows: it is the only one of its transaction, which the session's return
-    /// rolls back, so it may only read. None: nothing.
-    pub(crate) fn opening_of_flow(&self) -> Option<String> {
-        let reading = TransactionOptions { read_only: true, ..TransactionOptions::default() };
-        self.variables.as_ref().map(|_| self.opening(reading))
+    /// What begins the transaction that a statement of its own needs. None: it needs none.
+    pub(crate) fn opening_of_statement(&self) -> Option<String> {
+        self.needs_opening().then(|| self.opening(TransactionOptions::default()))
     }
 
-    /// Refuses what would have to be committed behind its end.
-    pub(crate) fn refuse_under_variables(&self, what: &str) -> Result<(), PgError> {
+    /// The same for a statement that flows. Nothing comes behind its end that could be refused, so it may only read.
+    pub(crate) fn opening_of_flow(&self) -> Option<String> {
+        let reading = TransactionOptions { read_only: true, ..TransactionOptions::default() };
+        self.needs_opening().then(|| self.opening(reading))
+    }
+
+    fn needs_opening(&self) -> bool {
+        self.variables.is_some() || self.read_only
+    }
+
+    /// Refuses what writes, and would have to be committed behind its end.
+    pub(crate) fn refuse_copy_in(&self) -> Result<(), PgError> {
+        if self.read_only {
+            let message = "cannot execute COPY FROM in a read-only transaction";
+            return Err(PgError::database("25006", message));
+        }
         match self.variables {
             None => Ok(()),
             Some(_) => Err(PgError::usage_hint(
-                format!("{what} needs a transaction here: the host sets variables for it"),
+                "a COPY needs a transaction here: the host sets variables for it",
                 "begin one, and do it there",
             )),
         }
     }
-
-    /// One statement within a transaction of its own.
-    pub(crate) async fn query_under_variables(
-        &self,
-        sql: &str,
-        params: &Params<'_>,
-    ) -> Result<Block, PgError> {
-        let opening = &*self.opening(TransactionOptions::default());
-        let work = |mut lease: Lease| async move { (between(&mut lease, opening, sql, params).await, lease) };
-        self.on_lease(work).await.map(|(block, _)| block)
-    }
-}
-
-async fn between(lease: &mut Lease, opening: &str, sql: &str, params: &Params<'_>) -> Result<Block, PgError> {
-    lease.command(opening).await?;
-    let block = lease.query(sql, params).await?;
-    lease.command("COMMIT").await.map_err(PgError::outcome_unknown)?;
-    Ok(block)
 }
 
 /// A string that reads the same whatever the session thinks of backslashes.

@@ -12,6 +12,8 @@
 mod batches;
 #[path = "postgres/blocks.rs"]
 mod blocks;
+#[path = "postgres/changes.rs"]
+mod changes;
 #[path = "postgres/copies.rs"]
 mod copies;
 #[path = "postgres/documents.rs"]
@@ -24,12 +26,18 @@ mod errors;
 mod faults;
 #[path = "postgres/flows.rs"]
 mod flows;
+#[path = "postgres/leaks.rs"]
+mod leaks;
 #[path = "postgres/listens.rs"]
 mod listens;
+#[path = "postgres/notices.rs"]
+mod notices;
 #[path = "postgres/params.rs"]
 mod params;
 #[path = "postgres/pools.rs"]
 mod pools;
+#[path = "postgres/readonly.rs"]
+mod readonly;
 #[path = "postgres/replays.rs"]
 mod replays;
 #[path = "postgres/rows.rs"]

@@ -43,6 +43,7 @@ pub struct DatabaseConfig {
     pub(crate) access: Arc<Access>,
     pub(crate) limits: PoolLimits,
     pub(crate) any_url: bool,
+    pub(crate) read_only: bool,
 }
 
 impl DatabaseConfig {
@@ -81,6 +82,7 @@ impl DatabaseConfig {
             access: Arc::new(access),
             limits: PoolLimits::default(),
             any_url: false,
+            read_only: false,
         }
     }
 
@@ -96,6 +98,7 @@ impl DatabaseConfig {
             access: Arc::new(Access::new(settings, environment, &user)?),
             limits,
             any_url: false,
+            read_only: false,
         })
     }
 
@@ -119,10 +122,16 @@ impl DatabaseConfig {
         self.with_setting("search_path", path)
     }
 
-    /// Has transactions begin read-only. A guest may ask for one that is not: what must hold against it is the right of its
-    /// role, or a standby.
+    /// Has everything run in transactions that only read, and that no statement can make others of: the server refuses
+    /// `SET TRANSACTION READ WRITE`, in whatever words, once a transaction has read, and the host has each one read before
+    /// it is the guest's (PostgreSQL documentation, "SET TRANSACTION"). A COPY from the client is refused.
+    ///
+    /// That holds for what a transaction writes to the database. It does not for temporary tables, for what a role may do
+    /// to the server's files and programs (a superuser's `COPY … TO PROGRAM`), nor for statements that a function sends over
+    /// a connection of its own (dblink). Against these stands only the right of the role.
     #[must_use]
-    pub fn with_read_only(self, read_only: bool) -> Self {
+    pub fn with_read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
         if read_only { self.with_setting("default_transaction_read_only", "on") } else { self }
     }
 
@@ -184,6 +193,7 @@ impl fmt::Debug for DatabaseConfig {
             .field("database", &self.access.database)
             .field("limits", &self.limits)
             .field("any_url", &self.any_url)
+            .field("read_only", &self.read_only)
             .finish_non_exhaustive()
     }
 }

@@ -26,7 +26,7 @@ impl Database {
     /// `usage` when `sql` is no such statement; else as [`query`](Self::query).
     pub async fn copy_in(&self, sql: &str) -> Result<CopyIn, PgError> {
         self.limits.check(sql)?;
-        self.refuse_under_variables("a COPY")?;
+        self.refuse_copy_in()?;
         let work = |mut lease: Lease| async move { (lease.start_copy_in(sql).await, lease) };
         let (sink, lease) = self.on_lease(work).await?;
         Ok(CopyIn::new(sink, Flow::of(Loan::own(lease)), self.limits))

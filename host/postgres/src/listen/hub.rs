@@ -11,7 +11,7 @@ use tokio_postgres::Notification;
 use tokio_util::sync::CancellationToken;
 
 use super::{Event, keeper, queue::Queue};
-use crate::{DatabaseConfig, PgError};
+use crate::{PgError, pool::Pool};
 
 /// Most listeners of one database.
 const MAX_LISTENERS: usize = 256;
@@ -24,7 +24,7 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// Listeners came or went: wakes the keeper.
     pub(super) changed: Notify,
-    pub(super) config: DatabaseConfig,
+    pub(super) pool: Pool,
     /// The database is being closed.
     pub(super) closed: CancellationToken,
 }
@@ -51,9 +51,9 @@ struct Listening {
 
 impl Hub {
     /// Without listeners there is no connection.
-    pub(crate) fn new(config: DatabaseConfig, closed: CancellationToken) -> Self {
+    pub(crate) fn new(pool: Pool, closed: CancellationToken) -> Self {
         let (state, changed) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Shared { state, changed, config, closed }))
+        Self(Arc::new(Shared { state, changed, pool, closed }))
     }
 
     /// Takes a place among the listeners; the keeper starts if there is none.

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::hub::Shared;
-use crate::{PgError, backoff::Backoff, ident::quoted, session::Session};
+use crate::{PgError, backoff::Backoff, ident::quoted, pool::Place, session::Session};
 
 /// How long the connection is kept when nobody listens.
 const GRACE: Duration = Duration::from_secs(5);
@@ -33,8 +33,8 @@ pub(super) fn closing() -> PgError {
 async fn serve(shared: &Arc<Shared>) {
     let mut failures = 0;
     loop {
-        let held = match Session::connect(&shared.config).await {
-            Ok(session) => hold(shared, session, &mut failures).await,
+        let held = match open(shared).await {
+            Ok((session, _place)) => hold(shared, session, &mut failures).await,
             Err(error) => ControlFlow::Continue(error),
         };
         let ControlFlow::Continue(error) = held else { return };
@@ -46,6 +46,12 @@ async fn serve(shared: &Arc<Shared>) {
         BACKOFF.pause(failures).await;
         failures = failures.saturating_add(1);
     }
+}
+
+/// A connection, and its place under the caps of the pools.
+async fn open(shared: &Shared) -> Result<(Session, Place), PgError> {
+    let place = shared.pool.place_outside()?;
+    Ok((Session::connect(shared.pool.config()).await?, place))
 }
 
 /// Listens over this session until it is lost, or nobody has listened for a while.
@@ -86,7 +92,7 @@ async fn ask(shared: &Shared, session: &mut Session, sql: &str) -> Result<(), Pg
     if sql.is_empty() {
         return Ok(());
     }
-    let patience = shared.config.limits().connect_timeout;
+    let patience = shared.pool.config().limits().connect_timeout;
     let late = |_| Err(PgError::connection(format!("no answer within {patience:?}")));
     timeout(patience, session.command(sql)).await.unwrap_or_else(late)
 }

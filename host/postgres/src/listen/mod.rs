@@ -1,7 +1,7 @@
 //! LISTEN: notifications for many listeners over one connection.
 //!
-//! A database has one listening connection, outside of its pool: made for the first listener, kept a little while
-//! after the last. It is shared by all, so that a listener costs no session. When it is lost it is made again, with
+//! A database has one listening connection, outside of its pool though under its caps: made for the first listener, kept
+//! a little while after the last. It is shared by all, so that a listener costs no session. When it is lost it is made again, with
 //! growing waits, and every listener gets a [`Event::Gap`]: what was notified meanwhile is not known to anyone.
 //!
 //! Everything is bounded: listeners, channels, and what waits for a listener that is slow, which gets a gap instead of

@@ -47,8 +47,16 @@ impl Cap {
     /// Takes a place; closes an idle session of another pool for it if need be. Otherwise `pool` stands in line.
     pub(super) fn take(&self, pool: &Arc<Inner>) -> bool {
         self.try_take() || {
-            self.make_room(pool);
+            self.make_room(Some(pool));
             self.take_or_starve(pool)
+        }
+    }
+
+    /// The same for a connection outside of any pool, which does not stand in line.
+    pub(super) fn take_outside(&self) -> bool {
+        self.try_take() || {
+            self.make_room(None);
+            self.try_take()
         }
     }
 
@@ -72,10 +80,10 @@ impl Cap {
     }
 
     /// Has another pool close an idle session.
-    fn make_room(&self, asker: &Arc<Inner>) {
-        let others = self.pools.get().into_iter().flatten().filter_map(Weak::upgrade);
-        let spare =
-            others.filter(|pool| !Arc::ptr_eq(pool, asker)).find_map(|pool| pool.shards.longest_unused());
+    fn make_room(&self, asker: Option<&Arc<Inner>>) {
+        let pools = self.pools.get().into_iter().flatten().filter_map(Weak::upgrade);
+        let mut others = pools.filter(|pool| asker.is_none_or(|asker| !Arc::ptr_eq(pool, asker)));
+        let spare = others.find_map(|pool| pool.shards.longest_unused());
         drop(spare);
     }
 

@@ -10,7 +10,7 @@ use super::{Inner, cap::Cap};
 use crate::{PoolLimits, session::Session};
 
 /// A place in a pool's count, and in those of its caps. Dropping it frees it, and lets others try for it.
-pub(super) struct Place {
+pub(crate) struct Place {
     pool: Weak<Inner>,
     caps: Arc<[Arc<Cap>]>,
     /// There is no session in it yet.
@@ -21,6 +21,18 @@ impl Place {
     /// A place that was counted everywhere, for a session that is yet to be opened.
     pub(super) fn counted(pool: &Arc<Inner>) -> Self {
         Self { pool: Arc::downgrade(pool), caps: Arc::clone(&pool.caps), opening: true }
+    }
+
+    /// A place under these caps only, for a connection that is in no pool.
+    pub(super) fn outside(caps: &Arc<[Arc<Cap>]>) -> Option<Self> {
+        for (taken, cap) in caps.iter().enumerate() {
+            if !cap.take_outside() {
+                let given_back = caps.iter().take(taken).cloned().collect();
+                drop(Self { pool: Weak::new(), caps: given_back, opening: false });
+                return None;
+            }
+        }
+        Some(Self { pool: Weak::new(), caps: Arc::clone(caps), opening: false })
     }
 }
 

@@ -41,7 +41,7 @@ use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::status::{PoolStatus, PoolTotals};
-pub(crate) use self::{cap::Cap, lease::Lease};
+pub(crate) use self::{cap::Cap, lease::Lease, member::Place};
 use self::{
     health::Health,
     member::{Fit, Member},
@@ -49,7 +49,7 @@ use self::{
     queue::Queue,
     shard::Shards,
 };
-use crate::{DatabaseConfig, PgError};
+use crate::{DatabaseConfig, PgError, schema::Schema};
 
 /// See the module.
 #[derive(Clone)]
@@ -69,6 +69,8 @@ struct Inner {
     born: Instant,
     /// Microseconds after `born`. What was proven before is not believed any more.
     suspect: AtomicU64,
+    /// What its sessions meet of changes of the database.
+    schema: Arc<Schema>,
     menders: TaskTracker,
     closing: CancellationToken,
     runtime: Handle,
@@ -107,6 +109,7 @@ impl Pool {
             starves: AtomicBool::new(false),
             born: Instant::now(),
             suspect: AtomicU64::new(0),
+            schema: Arc::default(),
             menders,
             closing: CancellationToken::new(),
             runtime: Handle::current(),
@@ -164,6 +167,20 @@ impl Pool {
     pub(crate) fn replace(&self, dead: Lease) {
         self.0.suspect_all();
         drop(dead.into_member());
+    }
+
+    /// A place under the caps for a connection of this database outside of the pool, if there is one, or an idle session
+    /// that can be closed for it.
+    ///
+    /// # Errors
+    /// `timeout` when all are in use. It does not wait: the pools that do come first.
+    pub(crate) fn place_outside(&self) -> Result<Place, PgError> {
+        Place::outside(&self.0.caps).ok_or_else(|| {
+            let alias = &self.0.alias;
+            PgError::timeout(format!(
+                "no connection to database `{alias}` is left under the caps: all are in use"
+            ))
+        })
     }
 
     /// What is to be done now and then.
@@ -297,8 +314,10 @@ impl Inner {
     }
 
     fn too_late(&self, control: &Control) -> PgError {
+        let open = control.size - control.opening;
         match &control.last_error {
-            Some(error) if control.size == control.opening => error.clone(),
+            // It waited for one of those in use only because the server let no other in.
+            Some(error) if open < self.config.limits.max_size.get() => error.clone(),
             None if control.size == control.opening => {
                 let (alias, patience) = (&self.alias, self.patience());
                 PgError::timeout(format!("no connection to database `{alias}` was made within {patience:?}"))

@@ -71,7 +71,8 @@ impl Inner {
         let begun = Instant::now();
         match self.closing.run_until_cancelled(Session::connect(&self.config)).await {
             None => {}
-            Some(Ok(session)) => {
+            Some(Ok(mut session)) => {
+                session.share(&self.schema);
                 let member = Member::new(session, place, self.config.limits.max_lifetime, chance());
                 self.hand_out(member);
                 self.pump();

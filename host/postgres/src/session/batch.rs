@@ -21,17 +21,19 @@ impl Session {
         working.end(result)
     }
 
-    /// As with a single statement: a second run when a kept statement proves stale.
+    /// As with a single statement: a second run when what the session knows proves out of date. Nothing of the first is
+    /// done then, if it was a transaction of its own.
     async fn attempt_batch(&mut self, batch: &Batch<'_>, opening: Option<&str>) -> Result<Block, PgError> {
-        let result = self.run_batch(batch, opening).await;
-        if !result.as_ref().is_err_and(PgError::is_stale) {
-            return result;
+        match self.run_batch(batch, opening).await {
+            Err(error) if self.learn(&error) => {
+                batch.items().iter().for_each(|item| self.statements.forget(item.sql));
+                if opening.is_none() {
+                    return Err(error);
+                }
+                self.run_batch(batch, opening).await
+            }
+            result => result,
         }
-        batch.items().iter().for_each(|item| self.statements.forget(item.sql));
-        if opening.is_none() {
-            return result;
-        }
-        self.run_batch(batch, opening).await
     }
 
     async fn run_batch(&mut self, batch: &Batch<'_>, opening: Option<&str>) -> Result<Block, PgError> {
@@ -41,9 +43,7 @@ impl Session {
         self.trace = self.trace.max(trace);
         let pipeline = Pipeline::new(&self.client, batch, &statements, opening);
         let result = pipeline.run(self.max_result_bytes).await;
-        if trace == Trace::Spoilt {
-            self.statements.clear();
-        }
+        statements.iter().for_each(|prepared| self.ran(prepared));
         result
     }
 
@@ -55,7 +55,7 @@ impl Session {
             if known.contains_key(item.sql) {
                 continue;
             }
-            let kept = self.statements.get(item.sql);
+            let kept = self.kept(item.sql);
             if kept.is_none() {
                 unknown.push((item.sql, judge(item.sql).map_err(|error| error.of_item(index, None))?));
                 places.push(index);

@@ -25,13 +25,16 @@ impl Session {
     pub(crate) async fn connect(config: &DatabaseConfig) -> Result<Self, PgError> {
         let Opened { client, connection, seen, route } = open(config).await?;
         let limits = &config.limits;
+        let least = least_trace(connection.parameter("standard_conforming_strings"));
         let inbox = Arc::<Inbox>::default();
         Ok(Self {
-            client,
+            client: Arc::new(client),
             route,
             seen,
             statements: Statements::new(limits.statements),
-            trace: Trace::None,
+            schema: Arc::default(),
+            trace: least,
+            least,
             working: false,
             unsure: false,
             cancel: None,
@@ -40,6 +43,14 @@ impl Session {
             runtime: Handle::current(),
             max_result_bytes: limits.max_result_bytes,
         })
+    }
+}
+
+/// Where a backslash in a plain string escapes what follows, the judgement of a statement by its words does not hold.
+fn least_trace(standard_strings: Option<&str>) -> Trace {
+    match standard_strings {
+        Some("off") => Trace::Dirty,
+        _ => Trace::None,
     }
 }
 
@@ -121,9 +132,7 @@ fn summary(failures: Vec<(String, Failure)>) -> PgError {
 async fn drive(mut connection: Driven, inbox: Arc<Inbox>) {
     while let Some(message) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
         match message {
-            Ok(AsyncMessage::Notice(notice)) => {
-                tracing::debug!(severity = notice.severity(), notice = notice.message(), "postgres notice");
-            }
+            Ok(AsyncMessage::Notice(notice)) => inbox.note(&notice),
             Ok(AsyncMessage::Notification(notification)) => inbox.hear(Some(notification)),
             Ok(_) => {}
             Err(error) => {

@@ -39,8 +39,9 @@ impl Session {
         sql: &str,
         params: &Params<'_>,
     ) -> Result<Arc<Prepared>, PgError> {
-        // As a statement of its own first: its columns are told then, and its errors are those of its own text.
-        let prepared = self.prepared(sql).await?;
+        // As a statement of its own first: its columns are told then, and its errors are those of its own text. Anew,
+        // since nothing says whether the columns of one that is kept are still those of the cursor.
+        let prepared = self.prepare(sql).await?;
         let types = prepared.statement.params().iter().cloned();
         let bound = prepared.params.bind(params)?.zip(types);
         self.trace = self.trace.max(prepared.trace);

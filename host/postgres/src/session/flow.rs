@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use tokio_postgres::{CopyInSink, CopyOutStream, Row, RowStream};
 
-use super::{Loan, Session, Working};
+use super::{Loan, Opening, Session, Working};
 use crate::{
     PgError,
     judge::{Direction, Trace, judge_copy},
@@ -69,7 +69,7 @@ pub(crate) struct Incoming {
 }
 
 impl Session {
-    /// Begins the transaction that a flow needs, if it needs one.
+    /// Begins the transaction that a COPY needs, if it needs one.
     pub(crate) async fn begin_flow(&mut self, opening: Option<&str>) -> Result<(), PgError> {
         match opening {
             Some(opening) => self.command(opening).await,
@@ -78,10 +78,18 @@ impl Session {
     }
 
     /// Starts a statement and waits for its first row. It is left running.
-    pub(crate) async fn start_rows(&mut self, sql: &str, params: &Params<'_>) -> Result<Incoming, PgError> {
+    pub(crate) async fn start_rows(
+        &mut self,
+        opening: Option<Opening<'_>>,
+        sql: &str,
+        params: &Params<'_>,
+    ) -> Result<Incoming, PgError> {
         let working = Working::begin(self).await;
         let begun = async {
-            let (prepared, rows) = working.session.open(sql, params).await?;
+            let (prepared, rows) = match opening {
+                None => working.session.open(sql, params).await?,
+                Some(opening) => working.session.open_reading(opening, sql, params).await?,
+            };
             let mut rows = Box::pin(rows);
             let first = rows.try_next().await?;
             Ok(Incoming { prepared, first, rows })

@@ -17,11 +17,13 @@ mod loan;
 mod login;
 mod outgoing;
 mod pipeline;
+mod reset;
 mod route;
 mod secure;
 mod tap;
 mod target;
 mod wire;
+mod within;
 mod work;
 
 use std::sync::Arc;
@@ -39,18 +41,22 @@ pub(crate) use self::{
     guard::Ways,
     loan::Loan,
     tap::{Seen, Status},
+    within::Opening,
     work::{Fetch, Working},
 };
 use self::{inbox::Inbox, route::Route};
-use crate::{PgError, judge::Trace, statement::Statements};
+use crate::{PgError, judge::Trace, schema::Schema, statement::Statements};
 
 pub(crate) struct Session {
-    client: Client,
+    client: Arc<Client>,
     route: Route,
     seen: Arc<Seen>,
     statements: Statements,
+    schema: Arc<Schema>,
     /// What its statements may have left behind.
     trace: Trace,
+    /// What is taken for left behind by any use: of a server that reads texts in another way than the judgement does.
+    least: Trace,
     /// Work was begun and not seen to end.
     working: bool,
     /// The server may not have told yet where the session stands.
@@ -66,6 +72,11 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed()
+    }
+
+    /// Has it know of the changes that all sessions of a pool meet.
+    pub(crate) fn share(&mut self, schema: &Arc<Schema>) {
+        self.schema = Arc::clone(schema);
     }
 
     /// Has `hear` hear the server's notifications, and nothing more once, when the connection has ended. It is called
@@ -119,26 +130,7 @@ impl Session {
         }
         Ok(self.seen.status())
     }
-
-    /// Makes the session as new: waits for what runs (a cancel of it has been sent), rolls back, resets.
-    pub(crate) async fn mend(&mut self) -> Result<(), PgError> {
-        if self.status().await? != Status::Idle {
-            self.command("ROLLBACK").await?;
-        }
-        if self.trace == Trace::Dirty {
-            self.command(RESET).await?;
-            self.trace = Trace::None;
-        }
-        match self.seen.status() {
-            Status::Idle => Ok(()),
-            _ => Err(PgError::connection("the session could not be brought to rest")),
-        }
-    }
 }
-
-/// DISCARD ALL without DEALLOCATE ALL: the statements kept are the host's own, and stay.
-const RESET: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; UNLISTEN *; \
-    SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD PLANS; DISCARD SEQUENCES; DISCARD TEMP";
 
 impl Drop for Session {
     /// A session at rest says goodbye; another is cut off, so that nothing of it goes on.

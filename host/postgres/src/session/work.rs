@@ -30,6 +30,7 @@ impl<S: DerefMut<Target = Session>> Working<S> {
             session.cancel = None;
         }
         session.working = true;
+        session.inbox.begin();
         Self { session }
     }
 
@@ -48,8 +49,8 @@ impl<S: DerefMut<Target = Session>> Working<S> {
                 self.session.working = error.kind == PgErrorKind::TooLarge;
             }
         }
-        if result.as_ref().is_err_and(PgError::is_altered) {
-            self.session.forget_types();
+        if let Err(error) = &result {
+            self.session.learn(error);
         }
         if result.is_err() && oversized {
             return Err(PgError::too_large(self.session.max_result_bytes));
@@ -80,6 +81,7 @@ impl Working<&mut Session> {
 impl<S: DerefMut<Target = Session>> Drop for Working<S> {
     fn drop(&mut self) {
         let session = &mut *self.session;
+        session.inbox.end();
         if session.working {
             session.working = false;
             session.unsure = true;
@@ -115,9 +117,11 @@ impl Session {
     ) -> Result<Fetch, PgError> {
         let working = Working::begin(self).await;
         let mut result = working.session.attempt(sql, params, most).await;
-        let altered = result.as_ref().is_err_and(PgError::is_altered);
-        if altered && judge(sql).is_ok_and(|trace| is_read(sql, trace)) {
-            working.session.forget_types();
+        if let Err(error) = &result
+            && error.is_altered()
+            && judge(sql).is_ok_and(|trace| is_read(sql, trace))
+        {
+            working.session.learn(error);
             result = working.session.attempt(sql, params, most).await;
         }
         match result {
@@ -126,14 +130,34 @@ impl Session {
         }
     }
 
-    /// Types are looked up anew, and for that their statements prepared anew.
-    fn forget_types(&mut self) {
-        self.statements.clear();
-        self.client.clear_type_cache();
+    /// Draws the conclusions from an error that says that what the session knows of the database is out of date. True: the
+    /// same call, if nothing of it is done, may be tried again.
+    pub(super) fn learn(&mut self, error: &PgError) -> bool {
+        if error.is_altered() {
+            // Types are looked up anew, and for that their statements prepared anew.
+            self.statements.clear();
+            self.client.clear_type_cache();
+        }
+        let outdated = error.is_altered() || error.is_stale();
+        if outdated {
+            self.schema.changed();
+        }
+        outdated
     }
 
-    async fn attempt(&mut self, sql: &str, params: &Params<'_>, mut most: usize) -> Result<Fetch, PgError> {
+    async fn attempt(&mut self, sql: &str, params: &Params<'_>, most: usize) -> Result<Fetch, PgError> {
         let (prepared, rows) = self.open(sql, params).await?;
+        self.collect(sql, prepared, rows, most).await
+    }
+
+    /// Packs the rows of a statement.
+    pub(super) async fn collect(
+        &mut self,
+        sql: &str,
+        prepared: Arc<Prepared>,
+        rows: RowStream,
+        mut most: usize,
+    ) -> Result<Fetch, PgError> {
         let mut rows = Box::pin(rows);
         let mut packer = Packer::new(&prepared.columns, self.max_result_bytes);
         while let Some(row) = rows.try_next().await? {
@@ -162,14 +186,15 @@ impl Session {
         params: &Params<'_>,
     ) -> Result<(Arc<Prepared>, RowStream), PgError> {
         let before = self.seen.status();
-        if let Some(kept) = self.statements.get(sql) {
-            let rows = self.run(&kept, params).await;
-            if !rows.as_ref().is_err_and(PgError::is_stale) {
-                return rows.map(|rows| (kept, rows));
-            }
+        if let Some(kept) = self.kept(sql) {
+            let error = match self.run(&kept, params).await {
+                Err(error) if error.is_stale() => error,
+                rows => return rows.map(|rows| (kept, rows)),
+            };
+            self.learn(&error);
             self.statements.forget(sql);
             if before != Status::Idle {
-                return rows.map(|rows| (kept, rows));
+                return Err(error);
             }
         }
         let prepared = self.prepare(sql).await?;
@@ -179,13 +204,21 @@ impl Session {
 
     /// A statement that is kept, or prepared now.
     pub(super) async fn prepared(&mut self, sql: &str) -> Result<Arc<Prepared>, PgError> {
-        match self.statements.get(sql) {
+        match self.kept(sql) {
             Some(kept) => Ok(kept),
             None => self.prepare(sql).await,
         }
     }
 
-    async fn prepare(&mut self, sql: &str) -> Result<Arc<Prepared>, PgError> {
+    /// A statement that is kept, and fit to be used where the session stands.
+    pub(super) fn kept(&mut self, sql: &str) -> Option<Arc<Prepared>> {
+        let is_fit = |kept: &Arc<Prepared>| {
+            kept.version == self.schema.version() || self.seen.status() == Status::Idle
+        };
+        self.statements.get(sql).filter(is_fit)
+    }
+
+    pub(super) async fn prepare(&mut self, sql: &str) -> Result<Arc<Prepared>, PgError> {
         let mut prepared = self.prepare_all(&[(sql, judge(sql)?)]).await;
         prepared.pop().unwrap_or_else(|| Err(types_beyond_reason()))
     }
@@ -213,13 +246,14 @@ impl Session {
     }
 
     async fn look_up(&self, sql: &str, trace: Trace) -> Result<Arc<Prepared>, PgError> {
+        let version = self.schema.version();
         let statement = self.client.prepare(sql).await?;
         if deepest(&statement) > MAX_NESTING {
             // The driver keeps the types: they go with the session, at once.
             self.driver.abort();
             return Err(types_beyond_reason());
         }
-        self.readable(sql, Prepared::new(statement, trace)).await.map(Arc::new)
+        self.readable(sql, Prepared::new(sql, statement, trace, version)).await.map(Arc::new)
     }
 
     /// Prepares a statement again as one whose columns are all readable, if they are not.
@@ -238,7 +272,11 @@ impl Session {
         }
     }
 
-    async fn run(&mut self, prepared: &Prepared, params: &Params<'_>) -> Result<RowStream, PgError> {
+    pub(super) async fn run(
+        &mut self,
+        prepared: &Prepared,
+        params: &Params<'_>,
+    ) -> Result<RowStream, PgError> {
         let bound = prepared.params.bind(params)?;
         self.trace = self.trace.max(prepared.trace);
         let rows = self.client.query_raw(&prepared.statement, bound).await;
@@ -249,6 +287,9 @@ impl Session {
     pub(super) fn ran(&mut self, prepared: &Prepared) {
         if prepared.trace == Trace::Spoilt {
             self.statements.clear();
+        }
+        if prepared.alters {
+            self.schema.changed();
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     call::CallLimits,
     pool::Lease,
     rows::Block,
-    session::{Flow, Incoming, Loan},
+    session::{Flow, Incoming, Loan, Opening},
     statement::Prepared,
     transaction::Cursor,
 };
@@ -43,11 +43,8 @@ impl Database {
         let params = &self.limits.read(sql, params)?;
         let opening = &self.opening_of_flow();
         let work = |mut lease: Lease| async move {
-            let rows = async {
-                lease.begin_flow(opening.as_deref()).await?;
-                lease.start_rows(sql, params).await
-            };
-            (rows.await, lease)
+            let opening = opening.as_deref().map(|sql| Opening { sql, reads: true });
+            (lease.start_rows(opening, sql, params).await, lease)
         };
         let (incoming, lease) = self.on_lease(work).await?;
         Ok(Rows::new(incoming, Flow::of(Loan::own(lease))))

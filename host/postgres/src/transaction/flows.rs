@@ -81,9 +81,7 @@ impl State {
     /// The lease of an open transaction, for something that its log cannot keep.
     fn flowing(&mut self) -> Result<&mut Lease, PgError> {
         let lease = self.standing.open()?;
-        if let Some(log) = &mut self.log {
-            log.give_up(FLOWED);
-        }
+        self.log.give_up(FLOWED);
         Ok(lease)
     }
 }

@@ -6,6 +6,7 @@
 use std::{mem::size_of, sync::Arc};
 
 use super::call::{Call, Digest, Kept, Outcome};
+use crate::{PgError, rows::Block};
 
 /// The bounds of a log.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +15,11 @@ pub(crate) struct LogLimits {
     pub(crate) bytes: usize,
     /// Calls.
     pub(crate) calls: usize,
+}
+
+impl LogLimits {
+    /// Nothing is kept.
+    pub(crate) const NONE: Self = Self { bytes: 0, calls: 0 };
 }
 
 /// A call and what its answer came to.
@@ -64,11 +70,17 @@ impl Log {
     }
 
     /// After a call.
-    pub(super) fn note(&mut self, call: Call<'_>, outcome: Outcome) {
+    pub(super) fn note(&mut self, call: Call<'_>, answer: &Result<Block, PgError>) {
         self.pending = false;
-        match outcome {
-            Outcome::Answered(answer) if self.given_up.is_none() => self.keep(call, answer),
-            Outcome::Answered(_) | Outcome::Unsent => {}
+        if self.given_up.is_some() {
+            return;
+        }
+        if self.limits.calls == 0 && answer.is_ok() {
+            return self.give_up(TOO_LARGE);
+        }
+        match Outcome::of(answer) {
+            Outcome::Answered(answer) => self.keep(call, answer),
+            Outcome::Unsent => {}
             Outcome::Uncertain => self.give_up(UNCERTAIN),
         }
     }
@@ -101,13 +113,17 @@ mod tests {
         Log::new(LogLimits { bytes, calls })
     }
 
-    fn ask(log: &mut Log, sql: &str, outcome: Outcome) {
+    fn ask(log: &mut Log, sql: &str, answer: Result<Block, PgError>) {
         log.expect();
-        log.note(Call::Query { sql, params: b")\0" }, outcome);
+        log.note(Call::Query { sql, params: b")\0" }, &answer);
     }
 
-    fn answered() -> Outcome {
-        Outcome::of(&Ok(Vec::new()))
+    fn answered() -> Result<Block, PgError> {
+        Ok(Vec::new())
+    }
+
+    fn unsent() -> Result<Block, PgError> {
+        Err(PgError::usage("x"))
     }
 
     #[test]
@@ -123,7 +139,7 @@ mod tests {
     #[test]
     fn its_calls_are_bounded_and_what_was_not_sent_is_no_call() {
         let mut log = log(1 << 20, 2);
-        for outcome in [answered(), Outcome::Unsent, Outcome::Unsent, answered()] {
+        for outcome in [answered(), unsent(), unsent(), answered()] {
             ask(&mut log, "x", outcome);
         }
         assert_eq!((log.entries().len(), log.given_up()), (2, None));
@@ -138,7 +154,7 @@ mod tests {
         log.expect();
         ask(&mut log, "x", answered());
         assert_eq!((log.entries().len(), log.given_up()), (0, Some(DROPPED)));
-        ask(&mut log, "x", Outcome::Uncertain);
+        ask(&mut log, "x", Err(PgError::connection("x")));
         ask(&mut log, "x", answered());
         assert_eq!((log.entries().len(), log.given_up()), (0, Some(DROPPED)));
     }

@@ -24,7 +24,7 @@ use tokio::sync::{
 
 pub use self::options::{Isolation, TransactionOptions};
 use self::{
-    call::{Call, Outcome},
+    call::Call,
     cursor::Cursors,
     log::Log,
     replay::{Replay, Replayed, roll_back},
@@ -55,10 +55,12 @@ pub struct Transaction {
 
 struct State {
     standing: Standing,
-    /// None: it is never replayed.
-    log: Option<Log>,
+    log: Log,
     cursors: Cursors,
 }
+
+/// How often a call may have a transaction begun anew because definitions have changed.
+const MOST_RENEWALS: u32 = 3;
 
 /// Where a transaction stands.
 #[allow(clippy::large_enum_variant, reason = "there is one in a transaction, and it is hardly ever moved")]
@@ -76,7 +78,8 @@ enum Standing {
 impl Transaction {
     /// The transaction that `opening` began on `lease`.
     pub(crate) fn new(lease: Lease, limits: CallLimits, opening: String, retries: u32) -> Self {
-        let log = (retries > 0).then(|| Log::new(limits.replay));
+        // Without retries it is begun anew only at its first statement, when there is nothing to repeat.
+        let log = Log::new(if retries > 0 { limits.replay } else { LogLimits::NONE });
         let state = State { standing: Standing::Open(lease), log, cursors: Cursors::default() };
         let (opening, begun, replayed) = (opening.into(), AtomicU32::new(0), AtomicU32::new(0));
         Self { state: Arc::new(Mutex::new(state)), limits, opening, retries, begun, replayed }
@@ -160,7 +163,7 @@ impl Transaction {
         }
         let answer = Call::Commit.run(&mut lease, &self.limits).await;
         let answer = match (answer, &mut state.log) {
-            (Err(failure), Some(log)) if failure.is_serialization_failure() => {
+            (Err(failure), log) if self.retries > 0 && failure.is_serialization_failure() => {
                 log.expect();
                 match log.given_up() {
                     Some(reason) => Err(failure.not_replayed(reason)),
@@ -201,17 +204,15 @@ impl Transaction {
         let mut state = self.state.lock().await;
         let State { standing, log, cursors } = &mut *state;
         cursors.sweep(standing.open()?, limits).await?;
-        if let Some(log) = log {
-            log.expect();
-        }
+        log.expect();
         let answer = match call {
             Call::Batch(_) => standing.run_whole(call, limits).await,
             _ => call.run(standing.open()?, limits).await,
         };
-        let Some(log) = log else { return answer };
         let answer = match answer {
-            Err(failure) if failure.is_serialization_failure() => match log.given_up() {
-                Some(reason) => Err(failure.not_replayed(reason)),
+            Err(failure) if self.begins_anew(&failure) => match log.given_up() {
+                Some(reason) if failure.is_serialization_failure() => Err(failure.not_replayed(reason)),
+                Some(_) => Err(failure),
                 None => {
                     // Out of the transaction: should this future be dropped, the lease rolls back by itself.
                     let mut lease = standing.undo()?;
@@ -222,8 +223,14 @@ impl Transaction {
             },
             answer => answer,
         };
-        log.note(call, Outcome::of(&answer));
+        log.note(call, &answer);
         answer
+    }
+
+    /// Whether a failure is one after which it may be begun anew: the server could not serialize it, or knows a kept
+    /// statement no more as it was.
+    fn begins_anew(&self, failure: &PgError) -> bool {
+        failure.is_stale() || (self.retries > 0 && failure.is_serialization_failure())
     }
 
     /// Replays until `call`, which met `failure`, has another answer: the inner result.
@@ -238,13 +245,20 @@ impl Transaction {
         limits: &CallLimits,
         mut failure: PgError,
     ) -> Result<Result<Block, PgError>, PgError> {
+        let mut renewed = 0;
         loop {
             let begun = self.retries();
-            if begun >= self.retries {
+            let exhausted = match failure.is_stale() {
+                true => renewed >= MOST_RENEWALS,
+                false => begun >= self.retries,
+            };
+            if exhausted {
                 self.limits.bound(roll_back(lease)).await?;
                 return Err(failure);
             }
-            self.begun.store(begun + 1, Ordering::Relaxed);
+            renewed += u32::from(failure.is_stale());
+            let counts = u32::from(!failure.is_stale());
+            self.begun.store(begun + counts, Ordering::Relaxed);
             let statements = log.entries().len();
             tracing::debug!(sqlstate = failure.sqlstate(), begun, statements, "postgres transaction replays");
             let replay = Replay { opening: &self.opening, log, limits: &self.limits, begun };
@@ -254,7 +268,7 @@ impl Transaction {
             {
                 Replayed::Again(error) => failure = error,
                 Replayed::Equal(answer) => {
-                    self.replayed.fetch_add(1, Ordering::Relaxed);
+                    self.replayed.fetch_add(counts, Ordering::Relaxed);
                     return Ok(answer);
                 }
             }

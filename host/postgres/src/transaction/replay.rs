@@ -5,6 +5,9 @@
 //! the database: when the same calls give the same answers in a new transaction, the guest would have done the same,
 //! and goes on unaware. When one answer differs the guest may have decided on what is no longer so, and is told.
 //!
+//! A transaction whose statement was prepared before its tables were changed is treated the same, also without retries at
+//! its first statement, since nothing is known to the guest yet.
+//!
 //! Only a definite failure is replayed. A lost connection is not: at COMMIT the outcome is unknown, and before it the
 //! old server process may still hold the transaction's locks against its own replay. A transaction that reads what is
 //! never twice the same (a sequence, `random()`, `now()`) answers differently, and fails.
@@ -57,7 +60,7 @@ impl Replay<'_> {
         for (index, entry) in self.log.entries().iter().enumerate() {
             let answer = entry.kept.call().run(lease, self.limits).await;
             let answer = match answer {
-                Err(error) if error.is_serialization_failure() => return Ok(Replayed::Again(error)),
+                Err(error) if begins_anew(&error) => return Ok(Replayed::Again(error)),
                 answer => answer,
             };
             let ended = lease.known_status() == Some(Status::Idle);
@@ -71,7 +74,7 @@ impl Replay<'_> {
             }
         }
         Ok(match last.run(lease, limits).await {
-            Err(error) if error.is_serialization_failure() => Replayed::Again(error),
+            Err(error) if begins_anew(&error) => Replayed::Again(error),
             answer => Replayed::Equal(answer),
         })
     }
@@ -83,6 +86,10 @@ pub(super) async fn roll_back(lease: &mut Lease) -> Result<(), PgError> {
         Status::Idle => Ok(()),
         Status::Open | Status::Failed => lease.command("ROLLBACK").await,
     }
+}
+
+fn begins_anew(error: &PgError) -> bool {
+    error.is_stale() || error.is_serialization_failure()
 }
 
 fn differs(index: usize) -> PgError {

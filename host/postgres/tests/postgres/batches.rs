@@ -300,23 +300,6 @@ async fn a_lost_connection_leaves_nothing_half_done() {
 }
 
 #[tokio::test]
-async fn a_stale_statement_is_prepared_again() {
-    let db = table().await;
-    let all = || [inserts([]), once("SELECT * FROM t"), once("SELECT 1")];
-    batch(&db, &all()).await.unwrap();
-    db.query("ALTER TABLE t ADD COLUMN more int DEFAULT 7", &[]).await.unwrap();
-    db.query("INSERT INTO t VALUES (1, 'a')", &[]).await.unwrap();
-    assert_eq!(rows(&batch(&db, &all()).await.unwrap()[1]), ["1", "'a'", "7"]);
-    // Within a transaction it is the guest's to try again.
-    db.query("ALTER TABLE t DROP COLUMN more", &[]).await.unwrap();
-    let tx = db.begin().await;
-    assert_eq!(tx.batch(&pack(&all())).await.unwrap_err().sqlstate(), Some("0A000"));
-    tx.rollback().await.unwrap();
-    let tx = db.begin().await;
-    tx.batch(&pack(&all())).await.unwrap();
-}
-
-#[tokio::test]
 async fn what_a_batch_leaves_behind_is_reset() {
     let db = table().await;
     let pid = db.value("SELECT pg_backend_pid()", &[]).await;

@@ -185,3 +185,32 @@ async fn all_pools_under_a_small_cap_get_their_turn() {
     })
     .await;
 }
+
+/// A listening connection is outside of all pools, but not of the caps.
+#[tokio::test]
+async fn a_listening_connection_has_its_place_under_the_caps() {
+    let db = db_with(one_session()).await;
+    let (databases, [a, b, c, _]) = capped(&db, 3, 2);
+    let of = |(tenant, alias): &(TenantId, DatabaseAlias)| databases.database(tenant, alias).unwrap();
+    let begin = async |grant| of(grant).begin(TransactionOptions::default()).await;
+    let channel = ["c".to_owned()];
+    // Of two idle sessions one gives way.
+    let (first, second) = (begin(&a).await.unwrap(), begin(&b).await.unwrap());
+    first.commit().await.unwrap();
+    second.commit().await.unwrap();
+    let listener = of(&a).listen(&channel).await.unwrap();
+    let first = begin(&a).await.unwrap();
+    assert_eq!(begin(&b).await.unwrap_err().kind, PgErrorKind::Timeout);
+    // The host has one more, another tenant's; where none is idle, nobody listens.
+    let third = begin(&c).await.unwrap();
+    let error = of(&c).listen(&channel).await.unwrap_err();
+    assert_eq!((error.kind, error.retryable), (PgErrorKind::Timeout, true));
+    assert!(error.message.ends_with("is left under the caps: all are in use"), "{error}");
+    // What it had is free again some time after its end.
+    drop(listener);
+    let again = || async { begin(&b).await.is_ok() };
+    eventually("its place is free", again).await;
+    drop((first, third));
+    let listens = || async { of(&c).listen(&channel).await.is_ok() };
+    eventually("what could not be done then can be done now", listens).await;
+}

@@ -68,6 +68,20 @@ async fn a_failure_at_a_statement_is_replayed_unseen() {
     assert_eq!(db.value("SELECT balance FROM accounts WHERE id = 1", &[]).await, "50");
 }
 
+#[tokio::test]
+async fn a_replay_has_the_hosts_variables() {
+    let db = accounts().await;
+    let under = db.database().with_variables(std::sync::Arc::new([("app.tenant_id".into(), "mine".into())]));
+    let tx = under.begin(serializable(3)).await.unwrap();
+    run(&tx, READ_TWO).await.unwrap();
+    doom(&db, &tx).await;
+    let sql = "UPDATE accounts SET balance = 50 WHERE id = 1 RETURNING current_setting('app.tenant_id')";
+    assert_eq!(run(&tx, sql).await.unwrap(), ["'mine'"]);
+    assert_eq!(tx.replays(), 1);
+    assert_eq!(run(&tx, "SELECT current_setting('app.tenant_id')").await.unwrap(), ["'mine'"]);
+    tx.commit().await.unwrap();
+}
+
 /// The twin of the one above: without retries the same is the guest's failure.
 #[tokio::test]
 async fn without_retries_a_failure_is_the_servers_own() {

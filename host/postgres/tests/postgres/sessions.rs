@@ -1,93 +1,10 @@
-//! What a session may leave behind, and that it does not; cancelling; deadlines.
+//! Sessions and their use: cancelling, deadlines, the ends of sessions.
 
 use std::time::Duration;
 
-use fasterapi_postgres::{PgErrorKind, PoolLimits, Reset};
+use fasterapi_postgres::{PgErrorKind, PoolLimits};
 
 use crate::support::{P, db, db_with, eventually, one_session, pack, server, text};
-
-/// Statements that leave something behind, how to see it, and how that looks when nothing is left.
-const LEAKS: &[(&str, &str, &str)] = &[
-    ("SET search_path = leaked", "SELECT current_setting('search_path')", "'\"$user\", public'"),
-    ("SELECT set_config('app.user', 'leaked', false)", "SELECT current_setting('app.user', true)", "''"),
-    (
-        "DO $$ BEGIN PERFORM set_config('app.user', 'x', false); END $$",
-        "SELECT current_setting('app.user', true)",
-        "''",
-    ),
-    ("SELECT touch()", "SELECT current_setting('app.user', true)", "''"),
-    ("CREATE TEMP TABLE leaked (id int)", "SELECT to_regclass('pg_temp.leaked')", "None"),
-    ("SELECT 1 AS id INTO TEMPORARY leaked", "SELECT to_regclass('pg_temp.leaked')", "None"),
-    (
-        "SELECT pg_advisory_lock(42)",
-        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()",
-        "0",
-    ),
-    ("LISTEN leaked", "SELECT count(*) FROM pg_listening_channels()", "0"),
-    (
-        "DECLARE leaked CURSOR WITH HOLD FOR SELECT 1",
-        "SELECT count(*) FROM pg_cursors WHERE name = 'leaked'",
-        "0",
-    ),
-    ("SET ROLE other", "SELECT current_user", "'fasterapi'"),
-    ("SET SESSION AUTHORIZATION other", "SELECT session_user", "'fasterapi'"),
-    ("SELECT setval('numbers', 7)", "SELECT lastval_or_null()", "None"),
-    ("PREPARE leaked AS SELECT 1", "SELECT count(*) FROM pg_prepared_statements WHERE name = 'leaked'", "0"),
-];
-
-#[tokio::test]
-async fn nothing_leaks_to_the_next_use() {
-    let db = db_with(one_session()).await;
-    for sql in [
-        "DO $$ BEGIN CREATE ROLE other; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
-        "CREATE SEQUENCE numbers",
-        "CREATE FUNCTION touch() RETURNS text LANGUAGE sql AS $$ SELECT set_config('app.user', 'x', false) $$",
-        "CREATE FUNCTION lastval_or_null() RETURNS bigint LANGUAGE plpgsql AS
-            $$ BEGIN RETURN lastval(); EXCEPTION WHEN OTHERS THEN RETURN NULL; END $$",
-    ] {
-        db.query(sql, &[]).await.unwrap();
-    }
-    for (leak, look, clean) in LEAKS {
-        let before = db.value("SELECT pg_backend_pid()", &[]).await;
-        db.query(leak, &[]).await.unwrap_or_else(|error| panic!("{leak}: {error}"));
-        let after = db.value("SELECT pg_backend_pid()", &[]).await;
-        assert_eq!(db.value(look, &[]).await.replace("None", clean), *clean, "{leak}");
-        // Reset, not merely thrown away; except where the host's own statements may be gone.
-        assert_eq!(before == after, !leak.starts_with("PREPARE"), "{leak}");
-    }
-}
-
-/// Without this the test above could pass because its statements leak nothing.
-#[tokio::test]
-async fn the_leaks_are_leaks() {
-    let db = db_with(one_session()).await;
-    let tx = db.begin().await;
-    let value = crate::support::tx_value(&tx, "SELECT pg_backend_pid()").await;
-    tx.query("SELECT set_config('app.user', 'leaked', false)", &pack(&[])).await.unwrap();
-    assert_eq!(crate::support::tx_value(&tx, "SELECT current_setting('app.user')").await, "'leaked'");
-    tx.commit().await.unwrap();
-    assert_eq!(db.value("SELECT current_setting('app.user', true)", &[]).await, "''");
-    assert_eq!(db.value("SELECT pg_backend_pid()", &[]).await, value);
-}
-
-#[tokio::test]
-async fn a_clean_session_is_not_reset_unless_told() {
-    for (reset, kept) in [(Reset::WhenDirtied, true), (Reset::Always, false)] {
-        let db = db_with(PoolLimits { reset, ..one_session() }).await;
-        // A trigger touches the session unseen.
-        for sql in [
-            "CREATE TABLE t (id int)",
-            "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
-                $$ BEGIN PERFORM set_config('app.user', 'seen', false); RETURN NEW; END $$",
-            "CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION touch()",
-            "INSERT INTO t VALUES (1)",
-        ] {
-            db.query(sql, &[]).await.unwrap();
-        }
-        let seen = db.value("SELECT current_setting('app.user', true)", &[]).await;
-        assert_eq!(seen == "'seen'", kept, "{reset:?}: {seen}");
-    }
-}
 
 async fn running(db: &crate::support::Db, marker: &str) -> bool {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1 AND pid <> pg_backend_pid()";

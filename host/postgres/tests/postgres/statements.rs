@@ -31,25 +31,6 @@ async fn a_very_long_statement_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_statement_whose_result_changed_is_prepared_anew() {
-    let db = db_with(one_session()).await;
-    db.query("CREATE TABLE t (a int)", &[]).await.unwrap();
-    db.query("INSERT INTO t VALUES (1)", &[]).await.unwrap();
-    assert_eq!(db.values("SELECT * FROM t", &[]).await, ["1"]);
-    db.query("ALTER TABLE t ADD COLUMN b text DEFAULT 'x'", &[]).await.unwrap();
-    assert_eq!(db.values("SELECT * FROM t", &[]).await, ["1", "'x'"]);
-    db.query("ALTER TABLE t DROP COLUMN a", &[]).await.unwrap();
-
-    // In a transaction the failure has aborted it; the next one is right.
-    let tx = db.begin().await;
-    let error = tx.query("SELECT * FROM t", &pack(&[])).await.unwrap_err();
-    assert_eq!(error.sqlstate(), Some("0A000"));
-    tx.rollback().await.unwrap();
-    let tx = db.begin().await;
-    assert_eq!(tx_value(&tx, "SELECT * FROM t").await, "'x'");
-}
-
-#[tokio::test]
 async fn a_statement_that_the_server_forgot_is_prepared_anew() {
     let db = db_with(one_session()).await;
     let tx = db.begin().await;

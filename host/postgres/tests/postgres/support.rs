@@ -12,7 +12,7 @@ use std::{
 
 use fasterapi_core::{DatabaseAlias, TenantId};
 use fasterapi_postgres::{
-    Database, Databases, PgError, PoolLimits, PoolStatus, Transaction, TransactionOptions,
+    Database, DatabaseConfig, Databases, PgError, PoolLimits, PoolStatus, Transaction, TransactionOptions,
     embedded::{EmbeddedConfig, EmbeddedServer},
 };
 
@@ -77,10 +77,14 @@ pub async fn db_on(server: &EmbeddedServer, limits: PoolLimits) -> Db {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
     server.create_database(&name).await.unwrap();
+    db_with_config(&name, server.database(&name).with_limits(limits))
+}
+
+/// A database that is there, granted on these terms.
+pub fn db_with_config(name: &str, config: DatabaseConfig) -> Db {
     let (tenant, alias) = (TenantId::default(), DatabaseAlias::default());
-    let config = server.database(&name).with_limits(limits);
     let databases = Databases::builder().grant(tenant.clone(), alias.clone(), config).build();
-    Db { databases, tenant, alias, name }
+    Db { databases, tenant, alias, name: name.to_owned() }
 }
 
 /// Limits with one session, so that each statement meets what the last one left.
@@ -91,10 +95,7 @@ pub fn one_session() -> PoolLimits {
 impl Db {
     /// Another grant of the same database of the shared server, with sessions of its own.
     pub fn another(&self) -> Self {
-        let (tenant, alias, name) = (self.tenant.clone(), self.alias.clone(), self.name.clone());
-        let config = server().database(&name);
-        let databases = Databases::builder().grant(tenant.clone(), alias.clone(), config).build();
-        Self { databases, tenant, alias, name }
+        db_with_config(&self.name, server().database(&self.name))
     }
 
     pub fn database(&self) -> Database {

@@ -6,7 +6,7 @@ use fasterapi_core::{DatabaseAlias, TenantId};
 use fasterapi_postgres::{Database, DatabaseConfig, Databases, Format, PgErrorKind, TransactionOptions};
 use futures::TryStreamExt;
 
-use crate::support::{Answer, db, one_session, pack, server, tx_value};
+use crate::support::{Answer, P, db, one_session, pack, server, text, tx_value};
 
 async fn granted(terms: impl FnOnce(DatabaseConfig) -> DatabaseConfig) -> (Databases, Database) {
     let name = db().await.name;
@@ -20,6 +20,10 @@ async fn granted(terms: impl FnOnce(DatabaseConfig) -> DatabaseConfig) -> (Datab
 async fn value(database: &Database, sql: &str) -> String {
     let block = database.query(sql, &pack(&[])).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     Answer::read(&block).rows.first().map(|row| row[0].to_string()).unwrap_or_default()
+}
+
+fn once(sql: &str) -> P {
+    P::List(vec![text(sql), P::List(Vec::new())])
 }
 
 #[tokio::test]
@@ -41,16 +45,6 @@ async fn a_session_has_its_role_and_path_after_every_reset() {
 }
 
 #[tokio::test]
-async fn a_read_only_grant_refuses_writes() {
-    let (_databases, database) = granted(|config| config.with_read_only(true)).await;
-    let error = database.query("CREATE TABLE t (i int)", &pack(&[])).await.unwrap_err();
-    assert_eq!(error.sqlstate(), Some("25006"));
-    let tx = database.begin(TransactionOptions::default()).await.unwrap();
-    let error = tx.query("CREATE TABLE t (i int)", &pack(&[])).await.unwrap_err();
-    assert_eq!(error.sqlstate(), Some("25006"));
-}
-
-#[tokio::test]
 async fn variables_hold_for_each_statement_and_no_longer() {
     let (_databases, plain) = granted(|config| config).await;
     let awkward = "o'hara\\'; SELECT 1 --";
@@ -65,6 +59,9 @@ async fn variables_hold_for_each_statement_and_no_longer() {
     let lines = database.document(shown, &pack(&[]), Format::Csv).await.unwrap();
     let lines: Vec<bytes::Bytes> = lines.try_collect().await.unwrap();
     assert_eq!(lines.concat(), format!("current_setting\n{awkward}\n").into_bytes());
+    let block = database.batch(&pack(&[once(shown), once(shown)])).await.unwrap();
+    let shown_by = |answer: &Answer| answer.rows[0][0].to_string();
+    assert!(Answer::read_all(&block).iter().all(|answer| shown_by(answer) == expected));
     let mut copy = database.copy_out(&format!("COPY ({shown}) TO STDOUT (FORMAT csv)")).await.unwrap();
     assert_eq!(copy.next().await.unwrap().unwrap(), format!("{awkward}\n"));
     assert!(copy.next().await.unwrap().is_none());
@@ -85,6 +82,33 @@ async fn statements_under_variables_are_committed_or_not() {
     assert_eq!(error.sqlstate(), Some("25006"));
     let error = database.copy_in("COPY t FROM STDIN").await.unwrap_err();
     assert_eq!(error.kind, PgErrorKind::Usage);
+    // What cannot be sent ahead of its rows: an error behind them undoes it all the same.
+    let sql = "INSERT INTO t SELECT i FROM generate_series(10, 12) AS s(i) RETURNING 1 / (12 - i)";
+    assert_eq!(database.query(sql, &pack(&[])).await.unwrap_err().sqlstate(), Some("22012"));
+    let sql = "INSERT INTO t VALUES (4) RETURNING i";
+    assert_eq!(value(&database, sql).await, "4");
+    assert_eq!(value(&plain, "SELECT count(*) FROM t").await, "2");
+    // Refused before anything was sent, or at its end, and the session goes on.
+    let error = database.query("SELECT $1::int8", &pack(&[])).await.unwrap_err();
+    assert_eq!(error.kind, PgErrorKind::Usage);
+    value(&database, "ALTER TABLE t ADD CONSTRAINT late UNIQUE (i) DEFERRABLE INITIALLY DEFERRED").await;
+    value(&database, "ALTER TABLE t DROP CONSTRAINT t_pkey").await;
+    for sql in ["INSERT INTO t VALUES (4)", "INSERT INTO t VALUES (4) RETURNING i"] {
+        assert_eq!(database.query(sql, &pack(&[])).await.unwrap_err().sqlstate(), Some("23505"), "{sql}");
+    }
+    assert_eq!(value(&plain, "SELECT count(*) FROM t").await, "2");
+}
+
+#[tokio::test]
+async fn a_wrong_variable_runs_nothing() {
+    let (_databases, plain) = granted(|config| config).await;
+    value(&plain, "CREATE TABLE t (i int)").await;
+    let database = plain.clone().with_variables(Arc::new([("no such".into(), "1".into())]));
+    for sql in ["INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (1) RETURNING i"] {
+        let error = database.query(sql, &pack(&[])).await.unwrap_err();
+        assert!(error.message.contains("no such"), "{sql}: {error}");
+    }
+    assert_eq!(value(&plain, "SELECT count(*) FROM t").await, "0");
 }
 
 #[tokio::test]
