@@ -9,7 +9,7 @@ use crate::{
     call::CallLimits,
     listen::Hub,
     pool::{Lease, Pool},
-    session::{Fetch, Opening},
+    session::{End, Fetch, Opening},
     variables::Variables,
 };
 
@@ -76,7 +76,8 @@ impl Database {
             let fetched = match opening {
                 None => lease.query_first(sql, params, most).await,
                 Some(opening) => {
-                    let opening = Opening { sql: opening, reads: self.read_only };
+                    let end = if self.read_only { End::Reads } else { End::WhenSafe };
+                    let opening = Opening { sql: opening, end };
                     lease.query_within(opening, sql, params, most).await
                 }
             };

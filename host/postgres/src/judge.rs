@@ -105,6 +105,11 @@ pub(crate) fn is_read(sql: &str, trace: Trace) -> bool {
     trace == Trace::None && first_is(sql, &["select", "values", "table", "show"])
 }
 
+/// Whether a statement is one that changes rows, or WITH, which may be.
+pub(crate) fn is_change(sql: &str) -> bool {
+    first_is(sql, &["insert", "update", "delete", "merge", "with"])
+}
+
 /// Whether a statement is a query of which a cursor can be made: by its words it changes nothing. WITH is one if neither
 /// what it ends with nor what it begins with inserts, updates, deletes or merges.
 pub(crate) fn is_query(sql: &str) -> bool {

@@ -16,6 +16,8 @@ mod blocks;
 mod changes;
 #[path = "postgres/copies.rs"]
 mod copies;
+#[path = "postgres/cuts.rs"]
+mod cuts;
 #[path = "postgres/documents.rs"]
 mod documents;
 #[path = "postgres/embedded.rs"]
@@ -26,16 +28,22 @@ mod errors;
 mod faults;
 #[path = "postgres/flows.rs"]
 mod flows;
+#[path = "postgres/killed.rs"]
+mod killed;
 #[path = "postgres/leaks.rs"]
 mod leaks;
 #[path = "postgres/listens.rs"]
 mod listens;
 #[path = "postgres/notices.rs"]
 mod notices;
+#[path = "postgres/outages.rs"]
+mod outages;
 #[path = "postgres/params.rs"]
 mod params;
 #[path = "postgres/pools.rs"]
 mod pools;
+#[path = "postgres/proxy.rs"]
+mod proxy;
 #[path = "postgres/readonly.rs"]
 mod readonly;
 #[path = "postgres/replays.rs"]
@@ -48,6 +56,8 @@ mod secure;
 mod serializable;
 #[path = "postgres/sessions.rs"]
 mod sessions;
+#[path = "postgres/shortages.rs"]
+mod shortages;
 #[path = "postgres/skew.rs"]
 mod skew;
 #[path = "postgres/statements.rs"]

@@ -4,6 +4,7 @@
 //! background, and keeps its place in the pool's count meanwhile; what cannot be made clean is closed.
 
 use std::{
+    pin::pin,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -26,6 +27,10 @@ impl Inner {
         }
         member.note_use(Instant::now());
         if member.is_spoilt() {
+            if member.is_in_doubt() {
+                // It was perhaps cut off, and the others with it.
+                self.suspect_all();
+            }
             drop(member);
         } else if member.is_clean() {
             self.put(member);
@@ -82,7 +87,18 @@ impl Inner {
     fn mend(self: &Arc<Self>, mut member: Box<Member>, patience: Duration) {
         let pool = Arc::clone(self);
         let mend = async move {
-            match timeout(patience, member.mend()).await {
+            let mended = {
+                let mut mending = pin!(member.mend());
+                match timeout(PROOF_TIMEOUT.min(patience), &mut mending).await {
+                    Ok(mended) => Ok(mended),
+                    Err(_) => {
+                        // Its server may be busy with it, or not be there any more: then the others are cut off too.
+                        pool.suspect_all();
+                        timeout(patience.saturating_sub(PROOF_TIMEOUT), mending).await
+                    }
+                }
+            };
+            match mended {
                 Ok(Ok(())) => {
                     member.note_proof(Instant::now());
                     return pool.put(member);
@@ -90,7 +106,6 @@ impl Inner {
                 Ok(Err(error)) => tracing::debug!(%error, "postgres session closed: it could not be cleaned"),
                 Err(_) => {
                     tracing::warn!("postgres session closed: it gave no answer within {patience:?}");
-                    pool.suspect_all();
                 }
             }
             drop(member);

@@ -7,13 +7,13 @@
 use std::{pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{TryStreamExt, future::BoxFuture};
 use tokio_postgres::{CopyInSink, CopyOutStream, Row, RowStream};
 
-use super::{Loan, Opening, Session, Working};
+use super::{End, Loan, Opening, Session, Working};
 use crate::{
     PgError,
-    judge::{Direction, Trace, judge_copy},
+    judge::{Direction, Trace, is_change, is_query, is_read, judge_copy},
     params::Params,
     statement::Prepared,
 };
@@ -66,6 +66,19 @@ pub(crate) struct Incoming {
     /// None: there is none.
     pub(crate) first: Option<Row>,
     pub(crate) rows: Pin<Box<RowStream>>,
+    /// What is to be done behind the last.
+    pub(crate) commit: Option<Commit>,
+}
+
+/// A COMMIT that is sent when it is first polled.
+pub(crate) type Commit = BoxFuture<'static, Result<(), PgError>>;
+
+/// The transaction of a statement that writes and gives rows.
+const LATE: Opening<'static> = Opening { sql: "BEGIN", end: End::Late };
+
+/// Whether a statement of those that can be within a transaction may write, and gives rows.
+fn may_write_rows(sql: &str, prepared: &Prepared) -> bool {
+    !prepared.columns.is_empty() && !is_read(sql, prepared.trace) && (is_query(sql) || is_change(sql))
 }
 
 impl Session {
@@ -78,6 +91,8 @@ impl Session {
     }
 
     /// Starts a statement and waits for its first row. It is left running.
+    ///
+    /// What may write and gives rows is committed behind the last of them: who stops before has nothing done.
     pub(crate) async fn start_rows(
         &mut self,
         opening: Option<Opening<'_>>,
@@ -86,16 +101,30 @@ impl Session {
     ) -> Result<Incoming, PgError> {
         let working = Working::begin(self).await;
         let begun = async {
+            let session = &mut *working.session;
+            let opening = match opening {
+                None if may_write_rows(sql, &*session.prepared(sql).await?) => Some(LATE),
+                opening => opening,
+            };
             let (prepared, rows) = match opening {
-                None => working.session.open(sql, params).await?,
-                Some(opening) => working.session.open_reading(opening, sql, params).await?,
+                None => session.open(sql, params).await?,
+                Some(opening) => session.open_within(opening, sql, params).await?,
             };
             let mut rows = Box::pin(rows);
             let first = rows.try_next().await?;
-            Ok(Incoming { prepared, first, rows })
+            let commit = opening.is_some_and(|opening| opening.end == End::Late).then(|| session.commit());
+            Ok(Incoming { prepared, first, rows, commit })
         };
         let begun = begun.await;
         working.leave(begun)
+    }
+
+    fn commit(&self) -> Commit {
+        let client = Arc::clone(&self.client);
+        Box::pin(async move {
+            let committed = client.batch_execute("COMMIT").await.map_err(PgError::from);
+            committed.map_err(PgError::outcome_unknown)
+        })
     }
 
     /// The names of a statement's columns. Nothing of it runs.

@@ -37,11 +37,11 @@ use tokio_postgres::{Client, Notification};
 pub(crate) use self::{
     cursor::Fetched,
     endpoint::{Endpoint, Place, TcpOptions},
-    flow::{Flow, Incoming},
+    flow::{Commit, Flow, Incoming},
     guard::Ways,
     loan::Loan,
     tap::{Seen, Status},
-    within::Opening,
+    within::{End, Opening},
     work::{Fetch, Working},
 };
 use self::{inbox::Inbox, route::Route};
@@ -102,6 +102,11 @@ impl Session {
     /// Whether it must not be used again, whatever is done.
     pub(crate) fn is_spoilt(&self) -> bool {
         self.trace == Trace::Spoilt || self.is_closed()
+    }
+
+    /// Whether something of it was given up, and nothing has come since.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.unsure && !self.is_closed()
     }
 
     /// Marks that it is to be reset before its next use.

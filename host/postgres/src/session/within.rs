@@ -16,12 +16,28 @@ use tokio_postgres::{RowStream, SimpleQueryStream};
 use super::{Fetch, Session, Working};
 use crate::{PgError, PgErrorKind, judge::is_read, params::Params, statement::Prepared};
 
-/// What begins a transaction.
+/// What begins a transaction, and how that ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Opening<'a> {
     pub(crate) sql: &'a str,
-    /// It lets nothing be written.
-    pub(crate) reads: bool,
+    pub(crate) end: End,
+}
+
+/// When COMMIT is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// At once: nothing can be written.
+    Reads,
+    /// Before the answers, if it can be.
+    WhenSafe,
+    /// By who takes the rows, behind the last of them.
+    Late,
+}
+
+impl Opening<'_> {
+    fn reads(&self) -> bool {
+        self.end == End::Reads
+    }
 }
 
 /// A statement on its way.
@@ -57,8 +73,8 @@ impl Session {
         }
     }
 
-    /// Starts a statement that only reads, as [`open`](Self::open) does. Its transaction ends with it.
-    pub(super) async fn open_reading(
+    /// Starts a statement as [`open`](Self::open) does.
+    pub(super) async fn open_within(
         &mut self,
         opening: Opening<'_>,
         sql: &str,
@@ -82,8 +98,8 @@ impl Session {
         most: usize,
     ) -> Result<Fetch, PgError> {
         let Begun { prepared, rows, ended } = self.begin_within(opening, sql, params).await?;
-        let most = if opening.reads { most } else { usize::MAX };
-        let reads = opening.reads || is_read(sql, prepared.trace);
+        let most = if opening.reads() { most } else { usize::MAX };
+        let reads = opening.reads() || is_read(sql, prepared.trace);
         let fetched = self.collect(sql, prepared, rows, most).await;
         let uncertain = |error: PgError| if reads { error } else { error.outcome_unknown() };
         let broke = |error: &PgError| error.kind == PgErrorKind::Connection;
@@ -113,7 +129,11 @@ impl Session {
         params: &Params<'_>,
     ) -> Result<Begun, PgError> {
         let prepared = self.prepared(sql).await?;
-        let ahead = opening.reads || prepared.columns.is_empty() || is_read(sql, prepared.trace);
+        let ahead = match opening.end {
+            End::Reads => true,
+            End::WhenSafe => prepared.columns.is_empty() || is_read(sql, prepared.trace),
+            End::Late => false,
+        };
         let opened = self.client.simple_query_raw(opening.sql).await?;
         let (rows, ended) = {
             let client = Arc::clone(&self.client);
@@ -135,7 +155,7 @@ impl Session {
             (Ok(rows), ended) => Ok(Begun { prepared, rows, ended }),
             (Err(error), None) => self.give_up(error).await,
             (Err(error), Some(ended)) => {
-                let reads = opening.reads || is_read(sql, prepared.trace);
+                let reads = opening.reads() || is_read(sql, prepared.trace);
                 // A server that has answered with an error has rolled back.
                 if error.kind == PgErrorKind::Connection {
                     return Err(if reads { error } else { error.outcome_unknown() });

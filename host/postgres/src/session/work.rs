@@ -169,7 +169,7 @@ impl Session {
                     continue;
                 }
                 let block = packer.finish(0);
-                return Ok(Fetch::First(block, Incoming { prepared, first: Some(row), rows }));
+                return Ok(Fetch::First(block, Incoming { prepared, first: Some(row), rows, commit: None }));
             }
             packer.row(&row)?;
         }

@@ -21,14 +21,15 @@ use crate::{
     call::CallLimits,
     pool::Lease,
     rows::Block,
-    session::{Flow, Incoming, Loan, Opening},
+    session::{End, Flow, Incoming, Loan, Opening},
     statement::Prepared,
     transaction::Cursor,
 };
 
 impl Database {
     /// Runs one statement (autocommit) and gives its rows in blocks. Returns when the first row is there, or when
-    /// there is none. Dropping the future or the stream cancels the statement; the stream holds a session until its
+    /// there is none. Dropping the future or the stream cancels the statement. What one writes that gives rows is
+    /// committed when its last row has come: given up before, nothing of it is done. The stream holds a session until its
     /// end.
     ///
     /// # Errors
@@ -43,7 +44,7 @@ impl Database {
         let params = &self.limits.read(sql, params)?;
         let opening = &self.opening_of_flow();
         let work = |mut lease: Lease| async move {
-            let opening = opening.as_deref().map(|sql| Opening { sql, reads: true });
+            let opening = opening.as_deref().map(|sql| Opening { sql, end: End::Reads });
             (lease.start_rows(opening, sql, params).await, lease)
         };
         let (incoming, lease) = self.on_lease(work).await?;

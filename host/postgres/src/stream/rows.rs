@@ -11,7 +11,7 @@ use tokio_postgres::{Row, RowStream};
 
 use crate::{
     PgError,
-    session::{Flow, Incoming},
+    session::{Commit, Flow, Incoming},
     statement::Prepared,
 };
 
@@ -19,17 +19,21 @@ pub(crate) struct Rows {
     prepared: Arc<Prepared>,
     first: Option<Row>,
     rows: Pin<Box<RowStream>>,
+    /// There are no more: what is left is its commit.
+    ended: bool,
+    commit: Option<Commit>,
     flow: Flow,
 }
 
 impl Rows {
     pub(crate) fn new(incoming: Incoming, mut flow: Flow) -> Self {
-        let Incoming { prepared, first, rows } = incoming;
-        if first.is_none() {
+        let Incoming { prepared, first, rows, commit } = incoming;
+        let ended = first.is_none();
+        if ended && commit.is_none() {
             // The end is seen already: it never fails.
             let _ = flow.end_of(&prepared);
         }
-        Self { prepared, first, rows, flow }
+        Self { prepared, first, rows, ended, commit, flow }
     }
 
     pub(crate) fn prepared(&self) -> &Arc<Prepared> {
@@ -48,10 +52,25 @@ impl Rows {
         if !self.flow.flows() {
             return Poll::Ready(None);
         }
-        Poll::Ready(match ready!(self.rows.as_mut().poll_next(cx)) {
+        let next = if self.ended { None } else { ready!(self.rows.as_mut().poll_next(cx)) };
+        Poll::Ready(match next {
             Some(Ok(row)) => Some(use_row(&self.prepared, &row)),
             Some(Err(error)) => Some(self.flow.end(Err(error.into()))),
-            None => self.flow.end_of(&self.prepared).err().map(Err),
+            None => {
+                self.ended = true;
+                ready!(self.poll_end(cx)).err().map(Err)
+            }
+        })
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PgError>> {
+        let committed = match &mut self.commit {
+            Some(commit) => ready!(commit.as_mut().poll(cx)),
+            None => Ok(()),
+        };
+        Poll::Ready(match committed {
+            Ok(()) => self.flow.end_of(&self.prepared),
+            Err(error) => self.flow.end(Err(error)),
         })
     }
 }

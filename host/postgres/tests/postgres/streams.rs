@@ -85,6 +85,37 @@ async fn an_empty_stream_has_its_columns_and_gives_its_session_back_at_once() {
     db.query("INSERT INTO t VALUES (1)", &[]).await.unwrap();
 }
 
+/// And whether it could be committed is told there.
+#[tokio::test]
+async fn what_a_stream_writes_is_committed_behind_its_last_row() {
+    let db = db_with(one_session()).await;
+    db.query("CREATE TABLE t (i int UNIQUE DEFERRABLE INITIALLY DEFERRED)", &[]).await.unwrap();
+    let pid = db.value("SELECT pg_backend_pid()", &[]).await;
+    let insert = "INSERT INTO t SELECT i FROM generate_series(1, 3) i RETURNING i";
+    let many = "INSERT INTO t SELECT i FROM generate_series(1, 100000) i RETURNING i, repeat('x', 100)";
+    let mut taken = stream(&db, many).await;
+    assert!(taken.next().await.unwrap().is_some());
+    drop(taken);
+    assert_eq!(db.value("SELECT count(*) FROM t", &[]).await, "0");
+    let mut taken = stream(&db, insert).await;
+    while taken.next().await.unwrap().is_some() {}
+    assert_eq!(db.value("SELECT count(*) FROM t", &[]).await, "3");
+    // Nothing comes of it, and the end says why; also when there was no row.
+    let mut refused = stream(&db, insert).await;
+    assert!(refused.next().await.unwrap().is_some());
+    assert_eq!(refused.next().await.unwrap_err().sqlstate(), Some("23505"));
+    let mut empty = stream(&db, "UPDATE t SET i = 9 WHERE i > 100 RETURNING i").await;
+    assert!(empty.next().await.unwrap().is_none());
+    let mut refused =
+        stream(&db, "WITH w AS (UPDATE t SET i = 1 RETURNING i) SELECT i FROM w WHERE i > 1").await;
+    assert_eq!(refused.next().await.unwrap_err().sqlstate(), Some("23505"));
+    assert_eq!(db.value("SELECT count(DISTINCT i) FROM t", &[]).await, "3");
+    assert_eq!(db.value("SELECT pg_backend_pid()", &[]).await, pid);
+    // What cannot be in a transaction is not.
+    let mut vacuum = stream(&db, "VACUUM t").await;
+    assert!(vacuum.next().await.unwrap().is_none());
+}
+
 #[tokio::test]
 async fn the_end_of_a_stream_gives_its_session_back() {
     let db = db_with(one_session()).await;
