@@ -320,6 +320,24 @@ def document(value: Any, name: str) -> Any:
     return list(map(document, value, ["json"] * len(value))) if name == "jsonb[]" else Json(value)
 
 
+@pytest.mark.parametrize("form", ["text", "csv"])
+def test_a_copy_writes_every_type(both: tuple[Pg, psycopg.Connection[Any]], form: str) -> None:
+    pg, _ = both
+
+    @settings(max_examples=500, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.sampled_from(list(TYPES)).flatmap(lambda name: st.tuples(st.just(name), TYPES[name])))
+    def check(case: tuple[str, Any]) -> None:
+        name, value = case
+        table = f"t{list(TYPES).index(name)}"
+        pg.exec(f"DELETE FROM {table}")
+        with pg.copy_in(f"COPY {table} FROM STDIN (FORMAT {form})") as pipe:
+            pipe.write_row((value, None))
+        copied, sent = pg.exec(f"UPDATE {table} SET ours = $1 RETURNING theirs::text, ours::text", value).one()
+        assert copied == sent
+
+    check()
+
+
 # Values that Python has no type for, and some at the edges of what it has.
 EDGES = {
     "date": ["infinity", "-infinity", "0001-12-31 BC", "4714-11-24 BC", "5874897-12-31", "10000-01-01", "0001-01-01", "9999-12-31"],
@@ -386,6 +404,7 @@ def test_each_type_comes_as_documented(pg: Pg) -> None:
         "array[point(1, 2), null]": [Point(1, 2), None],
         "row(1, 1.5, null, row('2024-01-01'::date))": (1, Decimal("1.5"), None, (date(2024, 1, 1),)),
         "array[row(1, 'a'::text)]": [(1, "a")],
+        "1048576.25::float4": 1048576.2,
         "'12.34'::money": "$12.34",
         "array['12.34'::money, null]": ["$12.34", None],
         "'a:1A b'::tsvector": "'a':1A 'b'",
@@ -496,6 +515,8 @@ def test_converters_and_adapters(pg: Pg, registry: None) -> None:
     assert pg.exec("SELECT $1::point, $2::point[]", 1 + 2j, [3j]).one() == (Point(1, 2), [Point(0, 3)])
     register_adapter(Cents, lambda value: f"{value // 100}.{value % 100:02}")
     assert pg.exec("SELECT $1::numeric::text", Cents(1234)).scalar() == "12.34"
+    register_adapter(Decimal, lambda value: value.quantize(Decimal("0.1")))
+    assert pg.exec("SELECT $1::numeric::text", Decimal("1.234")).scalar() == "1.2"
     with pytest.raises(PgUsageError, match="`str` travels as it is"):
         register_adapter(str, str.upper)
 

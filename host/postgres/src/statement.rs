@@ -5,7 +5,13 @@ use std::{num::NonZeroUsize, sync::Arc};
 use lru::LruCache;
 use tokio_postgres::Statement;
 
-use crate::{foreign::Inserted, judge::Trace, params::ParamTypes, rows::Columns, schema};
+use crate::{
+    foreign::{AsText, Inserted},
+    judge::Trace,
+    params::ParamTypes,
+    rows::Columns,
+    schema,
+};
 
 /// A statement that the session's server knows, with all that can be worked out beforehand.
 #[derive(Debug)]
@@ -19,8 +25,8 @@ pub(crate) struct Prepared {
     pub(crate) alters: bool,
     /// The number of the schema that it was prepared on.
     pub(crate) version: u64,
-    /// What the statement has more than the guest's.
-    pub(crate) inserted: Inserted,
+    /// What is run in the place of the guest's statement, if that is not what is run.
+    as_text: Option<AsText>,
 }
 
 impl Prepared {
@@ -28,13 +34,22 @@ impl Prepared {
     pub(crate) fn new(sql: &str, statement: Statement, trace: Trace, version: u64) -> Self {
         let params = ParamTypes::new(statement.params());
         let columns = Columns::new(statement.columns());
-        let (alters, inserted) = (schema::alters(sql), Inserted::default());
-        Self { statement, params, columns, trace, alters, version, inserted }
+        Self { statement, params, columns, trace, alters: schema::alters(sql), version, as_text: None }
     }
 
     /// The same statement, with some of its columns as text.
-    pub(crate) fn run_as(self, statement: Statement, inserted: Inserted) -> Self {
-        Self { statement, inserted, ..self }
+    pub(crate) fn run_as(self, statement: Statement, as_text: AsText) -> Self {
+        Self { statement, as_text: Some(as_text), ..self }
+    }
+
+    /// The text that gives the columns as they are described, of a statement with the text `sql`.
+    pub(crate) fn text<'a>(&'a self, sql: &'a str) -> &'a str {
+        self.as_text.as_ref().map_or(sql, |text| &text.sql)
+    }
+
+    /// What that text has more than the guest's.
+    pub(crate) fn inserted(&self) -> Inserted {
+        self.as_text.as_ref().map_or_else(Inserted::default, |text| text.inserted)
     }
 }
 

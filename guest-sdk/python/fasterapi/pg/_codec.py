@@ -54,11 +54,15 @@ def _outward_all(parameters: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def outward(value: Any, where: str = "the value") -> Any:
     """The value as a block has it."""
+    if type(value) in AS_THEY_ARE:
+        return value
+    return _packed(adapted(value) if adapters else value, where)
+
+
+def _packed(value: Any, where: str) -> Any:
     kind = type(value)
     if kind in AS_THEY_ARE:
         return value
-    if kind in adapters:
-        return outward(adapters[kind](value), where)
     if kind in _OUTWARD:
         return _OUTWARD[kind](value)
     if kind is list:
@@ -70,10 +74,16 @@ def outward(value: Any, where: str = "the value") -> Any:
     return _outward_derived(value, where)
 
 
-def _outward_derived(value: Any, where: str) -> Any:
+def adapted(value: Any) -> Any:
+    """What the application's adapters put in the place of a value."""
     for kind in type(value).__mro__:
         if kind in adapters:
-            return outward(adapters[kind](value), where)
+            result = adapters[kind](value)
+            return result if type(result) is type(value) else adapted(result)
+    return value
+
+
+def _outward_derived(value: Any, where: str) -> Any:
     if isinstance(value, Enum):
         return outward(value.value, where)
     if hasattr(value, "model_dump_json"):
@@ -91,7 +101,7 @@ def _dict(value: dict[Any, Any]) -> Any:
     # Of texts alone it may be an hstore as well as JSON: the host knows which is wanted.
     if _TEXTS.issuperset(map(type, value.values())) and _TEXT.issuperset(map(type, value)):
         return value
-    return _json(value)
+    return json_text(value)
 
 
 _TEXT = frozenset((str,))
@@ -106,7 +116,8 @@ def _decimal(value: Decimal) -> str:
     return "NaN" if value.is_nan() else str(value)  # no sign, no signal, no payload
 
 
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
+    """A JSON document."""
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -115,7 +126,7 @@ _SUBCLASSED: tuple[type[Any], ...] = (str, int, float, dict, tuple, list)
 # In this order for subclasses: a datetime is a date.
 _OUTWARD: dict[type[Any], Callable[[Any], Any]] = {
     dict: _dict,
-    Json: lambda value: _json(value.value),
+    Json: lambda value: json_text(value.value),
     Decimal: _decimal,
     UUID: str,
     datetime: datetime.isoformat,

@@ -7,8 +7,8 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import _codec
 from ._errors import PgUsageError
+from ._literal import literal
 
 _OPTIONS = re.compile(r"\bstdin\b(.*)", re.IGNORECASE | re.DOTALL)
 _TOKEN = re.compile(r"e'((?:[^'\\]|''|\\.)*)'|'((?:[^']|'')*)'|(\w+)", re.IGNORECASE)
@@ -31,7 +31,7 @@ class RowFormat:
     def _field(self, value: Any) -> str:
         if value is None:
             return self._null
-        text = _text(value).translate(_ESCAPES)
+        text = literal(value).translate(_ESCAPES)
         return text.replace(self._delimiter, "\\" + self._delimiter) if self._delimiter != "\t" else text
 
     def set_types(self, types: Sequence[str]) -> None:
@@ -57,7 +57,7 @@ class _Csv(RowFormat):
     def _field(self, value: Any) -> str:
         if value is None:
             return self._null
-        text = _text(value)
+        text = literal(value)
         if self._escape != self._quote:
             text = text.replace(self._escape, self._escape * 2)
         return self._quote + text.replace(self._quote, self._escape + self._quote) + self._quote
@@ -125,37 +125,12 @@ def _token(token: tuple[str, str, str]) -> tuple[bool, str]:
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f", "\v": "\\v"})
 
 
-def _text(value: Any) -> str:
-    packed = _codec.outward(value)
-    if isinstance(packed, str):
-        return packed
-    if isinstance(packed, bytes):
-        return "\\x" + packed.hex()
-    if isinstance(packed, bool):
-        return "t" if packed else "f"
-    if isinstance(packed, list):
-        return _array(packed)
-    return repr(packed) if isinstance(packed, float) else str(packed)
-
-
-def _array(items: list[Any]) -> str:
-    return "{" + ",".join([_element(item) for item in items]) + "}"
-
-
-def _element(item: Any) -> str:
-    if item is None:
-        return "NULL"
-    if isinstance(item, list):
-        return _array(item)
-    return '"' + _text(item).replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def _packed(layout: str) -> Callable[[Any], bytes]:
     return struct.Struct(layout).pack
 
 
 def _utf8(value: Any) -> bytes:
-    return _text(value).encode()
+    return literal(value).encode()
 
 
 def _days(value: Any) -> bytes:

@@ -84,8 +84,9 @@ class _Statements:
 
         Args:
             statement: one statement, with `$1`, `$2`, … for the parameters.
-            parameters: None, bool, int, float, str, bytes, Decimal, UUID, datetime, date, time, timedelta, Enum, list (an array), dict or
-                pydantic model or `Json` (JSON), IP addresses.
+            parameters: None, bool, int, float, str, bytes, Decimal, UUID, datetime, date, time, timedelta, Enum, list (an array), tuple (a
+                composite), dict or pydantic model or `Json` (JSON), IP addresses, `Range`, `Multirange`, `Point` and its like, and what
+                `register_adapter` knows.
             timeout: seconds that the statement may take, if that is less than the host grants.
 
         Raises:

@@ -15,11 +15,18 @@ pub(super) fn widen(value: f32) -> f64 {
         return plain;
     }
     let mut text = Digits::default();
-    match std::fmt::write(&mut text, format_args!("{value:e}")) {
-        Ok(()) => text.as_str().parse().unwrap_or(plain),
-        Err(_) => plain,
+    let mut written = std::fmt::write(&mut text, format_args!("{value:e}"));
+    let digits = text.as_str().bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    if digits >= MAY_TIE {
+        // Of two decimals of this length that are as close the server prints the even one.
+        text = Digits::default();
+        written = std::fmt::write(&mut text, format_args!("{plain:.0$e}", digits - 1));
     }
+    written.ok().and_then(|()| text.as_str().parse().ok()).unwrap_or(plain)
 }
+
+/// With fewer digits, half a unit of the last is more than half the distance between two float4s.
+const MAY_TIE: usize = 7;
 
 /// A text on the stack: long enough for any float4.
 #[derive(Default)]
@@ -115,10 +122,13 @@ mod tests {
 
     #[test]
     fn a_float4_widens_as_it_prints() {
-        for value in [0.1_f32, -1.5, 3.402_823_5e38, 1e-45, 16_777_216.0, 123_456.79, 0.0, -0.0, 1e10] {
+        for value in [0.1_f32, -1.5, 3.402_823_5e38, 1e-45, 16_777_216.0, 123_456.79, 8_388_608.5, 0.0, -0.0, 1e10] {
             assert_eq!(widen(value).to_string(), value.to_string());
             assert_eq!(widen(value).is_sign_negative(), value.is_sign_negative());
         }
+        // As the server prints them; Rust prints `1048576.3`.
+        assert_eq!(widen(1_048_576.25), 1_048_576.2);
+        assert_eq!(widen(1_048_576.75), 1_048_576.8);
         assert!(widen(f32::NAN).is_nan() && widen(f32::INFINITY).is_infinite());
     }
 }

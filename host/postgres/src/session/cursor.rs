@@ -45,7 +45,7 @@ impl Session {
         let types = prepared.statement.params().iter().cloned();
         let bound = prepared.params.bind(params)?.zip(types);
         self.trace = self.trace.max(prepared.trace);
-        let declare = format!("DECLARE {name} NO SCROLL CURSOR FOR\n{sql}");
+        let declare = format!("DECLARE {name} NO SCROLL CURSOR FOR\n{}", prepared.text(sql));
         let declared = self.client.query_typed_raw(&declare, bound).await.map_err(param_error)?;
         pin!(declared).try_next().await?;
         Ok(prepared)

@@ -143,7 +143,7 @@ async fn send(client: &Client, request: Request<'_>) -> Answer {
         Request::Statement(prepared, params) => {
             let bound = prepared.params.bind(&params)?;
             let rows = client.query_raw(&prepared.statement, bound).await;
-            rows.map(Some).map_err(|error| param_error(error).without(prepared.inserted))
+            rows.map(Some).map_err(|error| param_error(error).without(prepared.inserted()))
         }
     }
 }

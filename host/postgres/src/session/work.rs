@@ -263,7 +263,7 @@ impl Session {
         let unreadable = || unreadable(statement.columns(), &casts);
         let text = foreign::as_text(sql, statement.columns(), &casts).ok_or_else(unreadable)?;
         match self.client.prepare_typed(&text.sql, statement.params()).await {
-            Ok(statement) => Ok(prepared.run_as(statement, text.inserted)),
+            Ok(statement) => Ok(prepared.run_as(statement, text)),
             // The server was asked: where the session stands is its to say.
             Err(error) if error.as_db_error().is_some() => {
                 Err(PgError::database("0A000", unreadable().message))
@@ -280,7 +280,7 @@ impl Session {
         let bound = prepared.params.bind(params)?;
         self.trace = self.trace.max(prepared.trace);
         let rows = self.client.query_raw(&prepared.statement, bound).await;
-        rows.map_err(|error| param_error(error).without(prepared.inserted))
+        rows.map_err(|error| param_error(error).without(prepared.inserted()))
     }
 
     /// Notes that a statement has run to its end.

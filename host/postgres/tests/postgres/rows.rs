@@ -21,6 +21,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("0.1::float4", "plain", "0.1"),
     ("'3.4028235e38'::float4", "plain", "3.4028235e38"),
     ("'1e-45'::float4", "plain", "1e-45"),
+    ("1048576.25::float4", "plain", "1048576.2"),
     ("0.1::float8", "plain", "0.1"),
     ("'-1.7976931348623157e308'::float8", "plain", "-1.7976931348623157e308"),
     ("'Infinity'::float8", "plain", "inf"),

@@ -200,6 +200,21 @@ async fn what_only_the_server_can_read_comes_as_its_text() {
 }
 
 #[tokio::test]
+async fn streams_read_what_only_the_server_can() {
+    let db = db().await;
+    let sql = "WITH a AS (SELECT '1'::money * g AS price FROM generate_series(1, $1::int) g) SELECT price FROM a -- end";
+    let params = pack(&[P::Int(2)]);
+    let expected = "[('$1.00',), ('$2.00',)]";
+    let mut alone = db.database().stream(sql, &params).await.unwrap();
+    let block = alone.next().await.unwrap().unwrap();
+    assert_eq!(Py::List(crate::streams::rows(&block)).to_string(), expected);
+    let tx = db.begin().await;
+    let mut within = tx.stream(sql, &params).await.unwrap();
+    let block = within.next().await.unwrap().unwrap();
+    assert_eq!(Py::List(crate::streams::rows(&block)).to_string(), expected);
+}
+
+#[tokio::test]
 async fn what_cannot_be_asked_for_as_text_is_named() {
     let db = crate::support::db_with(one_session()).await;
     let tx = db.begin().await;
