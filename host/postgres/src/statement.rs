@@ -58,31 +58,41 @@ const MAX_KEPT_TEXT: usize = 16 << 10;
 
 /// The statements of one session by their text, the least recently used first to go.
 #[derive(Debug)]
-pub(crate) struct Statements(LruCache<Box<str>, Arc<Prepared>>);
+pub(crate) struct Statements {
+    kept: LruCache<Box<str>, Arc<Prepared>>,
+    let_go: usize,
+}
 
 impl Statements {
     pub(crate) fn new(most: NonZeroUsize) -> Self {
         // Not `new`, which takes the memory for all of them at once.
         let mut cache = LruCache::unbounded();
         cache.resize(most);
-        Self(cache)
+        Self { kept: cache, let_go: 0 }
+    }
+
+    /// How many were let go since this was asked last. The server answers the closing of each of them as a request.
+    pub(crate) fn take_let_go(&mut self) -> usize {
+        std::mem::take(&mut self.let_go)
     }
 
     pub(crate) fn get(&mut self, sql: &str) -> Option<Arc<Prepared>> {
-        self.0.get(sql).map(Arc::clone)
+        self.kept.get(sql).map(Arc::clone)
     }
 
     pub(crate) fn keep(&mut self, sql: &str, prepared: &Arc<Prepared>) {
         if sql.len() <= MAX_KEPT_TEXT {
-            self.0.push(sql.into(), Arc::clone(prepared));
+            let gone = self.kept.push(sql.into(), Arc::clone(prepared));
+            self.let_go += usize::from(gone.is_some());
         }
     }
 
     pub(crate) fn forget(&mut self, sql: &str) {
-        self.0.pop(sql);
+        self.let_go += usize::from(self.kept.pop(sql).is_some());
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.let_go += self.kept.len();
+        self.kept.clear();
     }
 }

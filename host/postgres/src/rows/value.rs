@@ -122,7 +122,9 @@ mod tests {
 
     #[test]
     fn a_float4_widens_as_it_prints() {
-        for value in [0.1_f32, -1.5, 3.402_823_5e38, 1e-45, 16_777_216.0, 123_456.79, 8_388_608.5, 0.0, -0.0, 1e10] {
+        for value in
+            [0.1_f32, -1.5, 3.402_823_5e38, 1e-45, 16_777_216.0, 123_456.79, 8_388_608.5, 0.0, -0.0, 1e10]
+        {
             assert_eq!(widen(value).to_string(), value.to_string());
             assert_eq!(widen(value).is_sign_negative(), value.is_sign_negative());
         }

@@ -230,6 +230,10 @@ impl Session {
     ) -> Vec<Result<Arc<Prepared>, PgError>> {
         // Given up half-way, the server has a statement that nobody knows.
         let before = std::mem::replace(&mut self.trace, Trace::Spoilt);
+        if self.statements.take_let_go() > MAX_CLOSES {
+            // Their answers come before this one's. An error is the connection's: what follows meets it too.
+            let _ = self.client.batch_execute("").await;
+        }
         self.seen.allow(Some(MAX_LOOKUPS.saturating_add(2 * judged.len() as u32)));
         let prepared = join_all(judged.iter().map(|(sql, trace)| self.look_up(sql, *trace))).await;
         if self.seen.overran() {
@@ -306,6 +310,8 @@ fn unreadable(columns: &[Column], casts: &[&str]) -> PgError {
 /// Requests that the driver may make to prepare one statement: it looks up types that it does not know by recursion,
 /// one or two requests each, on a stack that is not without end.
 const MAX_LOOKUPS: u32 = 256;
+/// Statements whose closing may be answered meanwhile, as requests that count.
+const MAX_CLOSES: usize = 32;
 /// How deep a type may be made of others. What was looked up is kept for the next look-up, so that alone the bound above
 /// would be none.
 const MAX_NESTING: usize = 32;

@@ -2,7 +2,7 @@
 
 use fasterapi_postgres::{PgErrorKind, PoolLimits};
 
-use crate::support::{P, db_with, one_session, pack, tx_value};
+use crate::support::{P, db, db_with, one_session, pack, tx_value};
 
 #[tokio::test]
 async fn a_statement_is_prepared_once_and_the_cache_is_bounded() {
@@ -19,6 +19,20 @@ async fn a_statement_is_prepared_once_and_the_cache_is_bounded() {
     assert_eq!(db.value(known, &[]).await, "4");
     let text = "SELECT count(*) FROM pg_prepared_statements WHERE statement = 'SELECT 19'";
     assert_eq!(db.value(text, &[]).await, "1");
+}
+
+#[tokio::test]
+async fn closing_many_statements_is_not_taken_for_looking_up_types() {
+    let db = db().await;
+    db.query("CREATE TYPE pair AS (a int)", &[]).await.unwrap();
+    db.query("CREATE TABLE t AS SELECT row(1)::pair AS p", &[]).await.unwrap();
+    let tx = db.begin().await;
+    for n in 0..300 {
+        tx_value(&tx, &format!("SELECT {n}")).await;
+    }
+    assert_eq!(tx_value(&tx, "SELECT row(2)::pair").await, "(2,)");
+    db.query("ALTER TYPE pair ADD ATTRIBUTE b int", &[]).await.unwrap();
+    assert_eq!(tx_value(&tx, "SELECT p FROM t").await, "(1, None)");
 }
 
 #[tokio::test]
