@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from fasterapi.pg import Pg, PgConnectionError, PgDenied, PgPool, PgUniqueViolation, PgUsageError, _host
+from fasterapi.pg import Pg, PgCanceled, PgConnectionError, PgDenied, PgPool, PgUniqueViolation, PgUsageError, _host
 from fasterapi.pg._native import HostError, client, lines
 from fasterapi.pg._native.types import ErrorKind, TransactionOptions
 
@@ -275,3 +275,35 @@ def test_an_awaited_call_and_its_end(pg: Pg) -> None:
 
     asyncio.run(main())
     eventually("the statement is cancelled", lambda: sessions(pg, "state = 'active' AND query = 'SELECT pg_sleep(60)'") == 0)
+
+
+def test_a_listener(pg: Pg) -> None:
+    with pg.listen("orders", "other") as listener:
+        assert listener.get(timeout=0.01) is None
+        pg.exec("SELECT pg_notify('orders', 'one')")
+        pg.exec("NOTIFY other")
+        first, second = listener.get(timeout=PATIENCE), listener.get(timeout=PATIENCE)
+        assert first is not None and (first.channel, first.payload, first.gap) == ("orders", "one", False) and first.process_id > 0
+        assert second is not None and (second.channel, second.payload) == ("other", "")
+        pg.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND pid <> pg_backend_pid()")
+        gap = listener.get(timeout=PATIENCE)
+        assert gap is not None and gap.gap
+    with pytest.raises(PgUsageError):
+        listener.get()
+
+
+def test_a_listener_that_is_awaited(pg: Pg) -> None:
+    async def main() -> None:
+        async with pg.listen("orders") as listener:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(listener.aget(), 0.01)
+            pg.exec("NOTIFY orders, 'x'")
+            assert (await listener.aget()).payload == "x"
+            waiting = asyncio.create_task(listener.aget())
+            while not client._under_way:
+                await asyncio.sleep(0)
+            listener.close()
+            with pytest.raises(PgCanceled):
+                await waiting
+
+    asyncio.run(main())

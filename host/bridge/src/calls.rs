@@ -1,7 +1,12 @@
 //! The calls of a connection.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use fasterapi_postgres::{CopyIn, Database, Isolation, PgError, Transaction, TransactionOptions};
+use fasterapi_postgres::{
+    CopyIn, Database, Event, Isolation, Listener, PgError, Transaction, TransactionOptions,
+};
+use tokio::time::timeout;
 
 use crate::{
     Grants, failure,
@@ -76,6 +81,7 @@ impl Calls {
             (34, Held::Rows(rows)) => rows.next().await.map(|block| block.unwrap_or_default()),
             (35, Held::CopyOut(copy)) => copy.next().await.map(|data| data.unwrap_or_default().to_vec()),
             (36, Held::CopyIn(copy)) => return Ok(write(copy, fields.bytes()?).await.map(|()| None)),
+            (38, Held::Listener(listener)) => return wait(listener, fields.timeout()?).await.map(Ok),
             _ => return Err(Malformed),
         };
         Ok(done.map(Some))
@@ -89,6 +95,19 @@ impl Calls {
 
 async fn write(copy: &mut CopyIn, data: &[u8]) -> Result<(), PgError> {
     copy.write(Bytes::copy_from_slice(data)).await
+}
+
+/// The next event within a time. None: there was none.
+async fn wait(listener: &mut Listener, time: Duration) -> Result<Option<Vec<u8>>, Malformed> {
+    Ok(match timeout(time, listener.next()).await {
+        Err(_) => None,
+        Ok(Some(Event::Notification { channel, payload, process_id })) => {
+            Some(format!("{channel}\0{payload}\0{process_id}").into_bytes())
+        }
+        Ok(Some(_)) => Some(vec![0]),
+        // The database is being closed, and the bridge with it.
+        Ok(None) => return Err(Malformed),
+    })
 }
 
 /// What outlives its call.
@@ -106,6 +125,10 @@ async fn begin(
         }
         6 => database.copy_in(fields.text()?).await.map(Held::CopyIn),
         7 => database.copy_out(fields.text()?).await.map(Held::CopyOut),
+        8 => {
+            let channels: Vec<String> = fields.text()?.split('\0').map(str::to_owned).collect();
+            database.listen(&channels).await.map(Held::Listener)
+        }
         _ => return Err(Malformed),
     })
 }

@@ -21,6 +21,7 @@
 //! | 4 | `client.batch` | database, block, timeout | block |
 //! | 5 | `client.stream` | database, statement, parameters, timeout | handle |
 //! | 6, 7 | `client.copy-in`, `client.copy-out` | database, statement | handle |
+//! | 8 | `client.listen` | database, channels with null characters between them | handle |
 //! | 16 | `transaction.query` | handle, statement, parameters, timeout | block |
 //! | 17, 18, 19 | `.savepoint`, `.release`, `.rollback-to` | handle, name | |
 //! | 20, 21 | `.commit`, `.rollback` | handle | |
@@ -29,6 +30,7 @@
 //! | 34, 35 | `rows.next`, `copy-reader.next` | handle | block or data, empty at the end |
 //! | 36 | `copy-writer.write` | handle, data | |
 //! | 37 | `copy-writer.finish`, which drops it | handle | rows: 8 bytes |
+//! | 38 | `listener.wait` | handle, timeout | event: channel, payload and process with null characters between them; a null character for a gap; none in time |
 //! | 32 | drop what a handle means | handle | |
 //!
 //! Answers: code 0 and the fields above, or code 1 and the record `error` in the order of its fields. `isolation` and

@@ -9,11 +9,11 @@ from typing import Self
 
 from . import lines
 from .line import HostError, Line
-from .types import Error, ErrorKind, Isolation, TransactionOptions
+from .types import Error, ErrorKind, Event, Event_Gap, Event_Notification, Isolation, Notification, TransactionOptions
 
-_RESOLVE, _QUERY, _BEGIN, _BATCH, _STREAM, _COPY_IN, _COPY_OUT = range(1, 8)
+_RESOLVE, _QUERY, _BEGIN, _BATCH, _STREAM, _COPY_IN, _COPY_OUT, _LISTEN = range(1, 9)
 _TX_QUERY, _SAVEPOINT, _RELEASE, _ROLLBACK_TO, _COMMIT, _ROLLBACK, _TX_BATCH = range(16, 23)
-_DROP, _COLUMNS, _NEXT_ROWS, _NEXT_DATA, _WRITE, _FINISH = range(32, 38)
+_DROP, _COLUMNS, _NEXT_ROWS, _NEXT_DATA, _WRITE, _FINISH, _WAIT = range(32, 39)
 
 
 def resolve(target: str) -> str:
@@ -77,6 +77,11 @@ def copy_in(database: str, statement: str) -> CopyWriter:
 def copy_out(database: str, statement: str) -> CopyReader:
     """Begins `COPY … TO STDOUT`."""
     return CopyReader(*_opened(_COPY_OUT, database.encode(), statement.encode()))
+
+
+def listen(database: str, channels: str) -> Listener:
+    """Hears what is sent to the channels, which have null characters between them."""
+    return Listener(*_opened(_LISTEN, database.encode(), channels.encode()))
 
 
 def lend_copy(database: str, statement: str) -> Iterator[bytes]:
@@ -184,6 +189,39 @@ class CopyReader(_Resource):
     def next(self) -> bytes | None:
         """The next data, `None` when that was all."""
         return self._call(_NEXT_DATA) or None
+
+
+class Listener(_Resource):
+    """Hears notifications until it is dropped."""
+
+    def wait(self, timeout: int) -> Event | None:
+        """The next event, `None` if there is none within so many milliseconds; 0: however long it takes."""
+        event = self._call(_WAIT, _u32(timeout))
+        if not event:
+            return None
+        if event == b"\0":
+            return Event_Gap()
+        channel, payload, process_id = event.decode().split("\0")
+        return Event_Notification(Notification(channel, payload, int(process_id)))
+
+    async def next(self, ticket: int) -> Event:
+        """The next event, in a thread: the loop goes on."""
+        if self._line is None:
+            raise RuntimeError("the handle was given back")
+        _under_way[ticket] = self._line
+        try:
+            while (event := await asyncio.to_thread(self.wait, _A_MOMENT)) is None:
+                pass
+        except HostError:
+            if ticket not in _under_way:
+                raise HostError(Error(ErrorKind.CANCELED, "the wait was cancelled")) from None
+            raise
+        finally:
+            _under_way.pop(ticket, None)
+        return event
+
+
+_A_MOMENT = 60_000
 
 
 def _opened(code: int, *fields: bytes | None) -> tuple[Line, bytes]:

@@ -61,3 +61,27 @@ class TransactionOptions:
     read_only: bool
     deferrable: bool
     retries: int = 0
+
+
+@dataclass
+class Notification:
+    """What NOTIFY sent."""
+
+    channel: str
+    payload: str
+    process_id: int
+
+
+@dataclass
+class Event_Notification:
+    """A notification."""
+
+    value: Notification
+
+
+@dataclass
+class Event_Gap:
+    """Notifications may be missing here."""
+
+
+Event = Event_Notification | Event_Gap
