@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fasterapi_postgres::{
-    CopyIn, Database, Event, Isolation, Listener, PgError, Transaction, TransactionOptions,
+    CopyIn, Database, Event, Format, Isolation, Listener, PgError, Transaction, TransactionOptions,
 };
+use futures::TryStreamExt;
 use tokio::time::timeout;
 
 use crate::{
@@ -56,7 +57,11 @@ impl Calls {
         if code == 2 {
             let (statement, parameters) = (fields.text()?, fields.bytes()?);
             let database = database.within(fields.timeout()?);
-            return Ok(database.query(statement, parameters).await.map(Some));
+            return Ok(database.fetch(statement, parameters).await.map(|(block, rest)| {
+                let mut answer = rest.map_or(vec![0; 4], |rest| self.table.keep(Held::Rows(rest)));
+                answer.extend(block);
+                Some(answer)
+            }));
         }
         if code == 4 {
             let block = fields.bytes()?;
@@ -76,10 +81,17 @@ impl Calls {
             return Ok(copy.finish().await.map(|rows| Some(rows.to_le_bytes().to_vec())));
         }
         let done = match (code, self.table.get(handle)?) {
+            (23..=25, Held::Transaction(transaction)) => {
+                let begun = begin_within(transaction, code, fields).await?;
+                return Ok(begun.map(|held| Some(self.table.keep(held))));
+            }
             (16..=31, Held::Transaction(transaction)) => return within(transaction, code, fields).await,
             (33, Held::Rows(rows)) => return Ok(Ok(Some(rows.columns().to_vec()))),
             (34, Held::Rows(rows)) => rows.next().await.map(|block| block.unwrap_or_default()),
             (35, Held::CopyOut(copy)) => copy.next().await.map(|data| data.unwrap_or_default().to_vec()),
+            (35, Held::Document(document)) => {
+                document.try_next().await.map(|data| data.unwrap_or_default().to_vec())
+            }
             (36, Held::CopyIn(copy)) => return Ok(write(copy, fields.bytes()?).await.map(|()| None)),
             (38, Held::Listener(listener)) => return wait(listener, fields.timeout()?).await.map(Ok),
             _ => return Err(Malformed),
@@ -129,6 +141,35 @@ async fn begin(
             let channels: Vec<String> = fields.text()?.split('\0').map(str::to_owned).collect();
             database.listen(&channels).await.map(Held::Listener)
         }
+        9 => {
+            let (statement, parameters) = (fields.text()?, fields.bytes()?);
+            let format = match fields.bytes()? {
+                b"json" => Format::Json,
+                b"ndjson" => Format::NdJson,
+                b"csv" => Format::Csv,
+                _ => return Err(Malformed),
+            };
+            database.document(statement, parameters, format).await.map(Held::Document)
+        }
+        _ => return Err(Malformed),
+    })
+}
+
+/// What outlives its call within a transaction.
+async fn begin_within(
+    transaction: &Transaction,
+    code: u8,
+    mut fields: Fields<'_>,
+) -> Result<Result<Held, PgError>, Malformed> {
+    let statement = fields.text()?;
+    Ok(match code {
+        23 => {
+            let parameters = fields.bytes()?;
+            let within = transaction.within(fields.timeout()?);
+            within.stream(statement, parameters).await.map(Held::Rows)
+        }
+        24 => transaction.copy_in(statement).await.map(Held::CopyIn),
+        25 => transaction.copy_out(statement).await.map(Held::CopyOut),
         _ => return Err(Malformed),
     })
 }

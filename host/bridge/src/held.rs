@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use fasterapi_postgres::{CopyIn, CopyOut, Listener, RowStream, Transaction};
+use fasterapi_postgres::{CopyIn, CopyOut, Document, Listener, RowStream, Transaction};
 
 use crate::wire::Malformed;
 
@@ -13,6 +13,7 @@ pub(crate) enum Held {
     Rows(RowStream),
     CopyIn(CopyIn),
     CopyOut(CopyOut),
+    Document(Document),
     Listener(Listener),
 }
 

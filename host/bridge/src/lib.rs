@@ -16,16 +16,19 @@
 //! | code | call | fields | answer |
 //! |---|---|---|---|
 //! | 1 | `client.resolve` | target | alias |
-//! | 2 | `client.query` | database, statement, parameters, timeout | block |
+//! | 2 | `client.query` | database, statement, parameters, timeout | 4 bytes: handle of the other rows, 0 for none; block |
 //! | 3 | `client.begin` | database, isolation?, read-only?, deferrable?, retries | handle |
 //! | 4 | `client.batch` | database, block, timeout | block |
 //! | 5 | `client.stream` | database, statement, parameters, timeout | handle |
 //! | 6, 7 | `client.copy-in`, `client.copy-out` | database, statement | handle |
 //! | 8 | `client.listen` | database, channels with null characters between them | handle |
+//! | 9 | `client.lend-rows` | database, statement, parameters, format | handle, for 35 |
 //! | 16 | `transaction.query` | handle, statement, parameters, timeout | block |
 //! | 17, 18, 19 | `.savepoint`, `.release`, `.rollback-to` | handle, name | |
 //! | 20, 21 | `.commit`, `.rollback` | handle | |
 //! | 22 | `.batch` | handle, block, timeout | block |
+//! | 23 | `.stream` | handle, statement, parameters, timeout | handle |
+//! | 24, 25 | `.copy-in`, `.copy-out` | handle, statement | handle |
 //! | 33 | `rows.columns` | handle | block |
 //! | 34, 35 | `rows.next`, `copy-reader.next` | handle | block or data, empty at the end |
 //! | 36 | `copy-writer.write` | handle, data | |

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from .._wasm.calls import holdings
 from . import _host
 from ._copy_format import RowFormat, format_of
 from ._errors import PgError, PgUsageError
@@ -22,7 +21,7 @@ class _Held:
 
     def __init__(self, host: Any) -> None:
         self._host: Any = host
-        self._held = holdings()
+        self._held = _host.holdings()
         self._held.add(self)
 
     def abandon(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 from .. import _phase
+from .._wasm import calls
 from .._wasm.loop import Loop
 from ._errors import PgUsageError, from_host
 
@@ -45,6 +46,30 @@ async def acall(function: Callable[_P, Coroutine[Any, Any, _T]], *args: _P.args,
         return await function(*args, **kwargs)
     except _Err as error:
         raise from_host(error.value) from None
+
+
+class _Nobodys(set[calls.Holding]):
+    """On an ordinary Python nothing says when a request is over: what is held is ended by whoever holds it, or forgets it."""
+
+    def add(self, holding: calls.Holding) -> None:
+        """Does not keep it."""
+
+
+_nobodys = _Nobodys()
+
+
+def holdings() -> set[calls.Holding]:
+    """What the request under way holds: to be added to, and taken from when it is ended in order."""
+    if _phase.IN_COMPONENT or calls.current_call.get() is not None:
+        return calls.holdings()
+    return _nobodys
+
+
+async def offload(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Calls what waits in the host. On an ordinary Python, where other requests share the loop, in a thread."""
+    if _phase.IN_COMPONENT:
+        return function(*args, **kwargs)
+    return await asyncio.to_thread(function, *args, **kwargs)
 
 
 def may_block() -> bool:

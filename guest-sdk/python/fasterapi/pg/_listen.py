@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any, NamedTuple, Self
 
-from .._wasm.calls import holdings
 from . import _host, _options
 from ._errors import PgCanceled, PgUsageError
 
@@ -40,7 +39,7 @@ class Listener:
         self._ticket = 0
         self._wait: asyncio.Future[Any] | None = None
         """The host's call under way. It outlives whoever awaits it, so that nothing is lost when that is cancelled."""
-        self._held = holdings()
+        self._held = _host.holdings()
         self._held.add(self)
 
     def get(self, timeout: float | None = None) -> Notification | None:
@@ -58,13 +57,18 @@ class Listener:
         host = self._opened()
         if self._wait is None:
             self._ticket = _host.ticket()
-            self._wait = asyncio.ensure_future(_host.acall(host.next, self._ticket))
+            self._wait = asyncio.ensure_future(self._next(host, self._ticket))
         wait = self._wait
         try:
             return _notification(await asyncio.shield(wait))
         finally:
             if wait.done():
                 self._wait = None
+
+    async def _next(self, host: Any, ticket: int) -> Any:
+        if self._host is None:  # closed before this began: the host knew no such ticket
+            raise PgCanceled("the listener was closed")
+        return await _host.acall(host.next, ticket)
 
     def close(self) -> None:
         """Hears no more."""

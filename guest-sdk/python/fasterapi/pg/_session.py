@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
 
 from .. import _phase
-from .._wasm.calls import Holding, holdings
+from .._wasm.calls import Holding
 from . import _codec, _hooks, _host, _options
 from ._copy import CopyIn, CopyOut
 from ._errors import PgError, PgUsageError
@@ -227,7 +227,7 @@ class Tx(_Statements):
             self._begin_savepoint(outer[-1])
         else:
             self._host = _host.call(_host.client.begin, self._pg._database, _options.transaction(*self._options))
-            self._held = holdings()
+            self._held = _host.holdings()
             self._held.add(self)
         self._state = "open"
         outer.append(self)

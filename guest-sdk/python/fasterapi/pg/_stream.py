@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Self
 
-from .._wasm.calls import holdings
 from . import _codec, _host
 from ._convert import Description
 from ._row import Row, Shape
@@ -19,7 +18,7 @@ class Blocks:
     def __init__(self, rows: Any) -> None:
         """Takes the host's `rows`."""
         self._rows = rows
-        self._held = holdings()
+        self._held = _host.holdings()
         self._held.add(self)
 
     def columns(self) -> tuple[Description, ...]:

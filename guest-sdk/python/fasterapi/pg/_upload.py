@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from .._asgi.cycle import Cycle
 from . import _host
 from ._aio import AsyncPg
-from ._errors import PgUsageError
 from ._session import Pg
 
 if TYPE_CHECKING:
@@ -44,9 +43,7 @@ async def copy_from_request(request: Request, pg: Pg | AsyncPg, statement: str) 
 
 
 async def _through_here(request: Request, pg: Pg, statement: str) -> int:
-    with pg.copy_in(statement) as pipe:
+    with await _host.offload(pg.copy_in, statement) as pipe:
         async for chunk in request.stream():
-            pipe.write(chunk)
-    if pipe.rows is None:
-        raise PgUsageError("the copy was not finished")
-    return pipe.rows
+            await _host.offload(pipe.write, chunk)
+        return await _host.offload(pipe.finish)

@@ -14,11 +14,12 @@ is made; one that comes in the middle cuts the body off, so that nobody takes it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 from starlette.background import BackgroundTask
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from .. import _phase
@@ -48,22 +49,20 @@ class _LentResponse(Response):
         if filename is not None:
             quoted = filename.replace("\\", "\\\\").replace('"', '\\"')
             self.headers.setdefault("content-disposition", f'attachment; filename="{quoted}"')
-        self._chunks: Iterator[bytes] = iter(())
         if _phase.IN_COMPONENT:
             self.raw_headers.append((LENT, b"postgres/%d" % lent))
-        else:
-            self._chunks = iter(lent)
+        self._lent = lent
 
     if not _phase.IN_COMPONENT:
 
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            """As an ASGI application: on an ordinary Python the chunks pass through here."""
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            for chunk in self._chunks:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-            if self.background is not None:
-                await self.background()
+            """As an ASGI application: on an ordinary Python the chunks pass through here, each fetched in a thread."""
+            streaming = StreamingResponse(iter(partial(_host.call, self._lent.next), None), self.status_code, background=self.background)
+            streaming.raw_headers = self.raw_headers
+            try:
+                await streaming(scope, receive, send)
+            finally:
+                self._lent.__exit__(None, None, None)
 
 
 class CopyResponse(_LentResponse):

@@ -129,8 +129,8 @@ mod tests {
             assert_eq!(widen(value).is_sign_negative(), value.is_sign_negative());
         }
         // As the server prints them; Rust prints `1048576.3`.
-        assert_eq!(widen(1_048_576.25), 1_048_576.2);
-        assert_eq!(widen(1_048_576.75), 1_048_576.8);
+        assert_eq!(widen(1_048_576.0 + 0.25), 1_048_576.2);
+        assert_eq!(widen(1_048_576.0 + 0.75), 1_048_576.8);
         assert!(widen(f32::NAN).is_nan() && widen(f32::INFINITY).is_infinite());
     }
 }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from .. import _codec
+from .._errors import PgError
 from .._row import Shape, shape_of
 from .._stream import Blocks
-from .errors import InterfaceError, ProgrammingError
+from .errors import InterfaceError, NotSupportedError, ProgrammingError, from_pg
 from .styles import Parameters
 
 if TYPE_CHECKING:
@@ -19,8 +20,24 @@ Description = tuple[tuple[str, int, None, None, None, None, None], ...]
 Values = tuple[Any, ...]
 
 
+class Source(Protocol):
+    """What gives more rows of a statement."""
+
+    def columns(self) -> Any:
+        """The columns, packed."""
+
+    def next(self) -> list[Values] | None:
+        """The next rows, none at the end."""
+
+    def close(self) -> None:
+        """Ends it."""
+
+
 class Cursor:
-    """Runs statements and holds the rows of the last one."""
+    """Runs statements and holds the rows of the last one. Of a large result outside of a transaction it holds those that come next: the
+    others come as they are fetched."""
+
+    _blocks: Source | None = None
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -33,16 +50,19 @@ class Cursor:
         self.description: Description | None = None
         """Name and type (its OID, to be compared with `STRING`, `NUMBER`, …) of each column; `None` if there are no rows."""
         self.rowcount = -1
-        """How many rows the statement inserted, updated, deleted or selected."""
+        """How many rows the statement inserted, updated, deleted or selected. Of a large result outside of a transaction, -1 until its
+        last row was fetched."""
         self._rows: list[Values] = []
         self._at = 0
+        self._gone = 0
+        """How many rows were fetched and forgotten."""
         self._forget_blocks()
         self._convert: list[tuple[int, _codec.Converter]] = []
 
     @property
     def rownumber(self) -> int | None:
         """The position of the next row."""
-        return None if self.description is None else self._at
+        return None if self.description is None else self._gone + self._at
 
     def execute(self, operation: str, parameters: Parameters | None = None) -> Self:
         """Runs a statement."""
@@ -96,14 +116,20 @@ class Cursor:
 
         Raises:
             IndexError: there is no such row; the cursor stays where it was.
+            NotSupportedError: of a large result outside of a transaction, rows that were fetched are not kept.
         """
         self._check_rows()
         if mode not in ("relative", "absolute"):
             raise ProgrammingError(f"the mode is `relative` or `absolute`, not `{mode}`")
-        target = value + (self._at if mode == "relative" else 0)
-        if not 0 <= target < len(self._rows):
-            raise IndexError(f"the result has {len(self._rows)} rows: there is none at {target}")
-        self._at = target
+        target = value + (self._gone + self._at if mode == "relative" else 0)
+        if 0 <= target < self._gone:
+            raise NotSupportedError(f"the first {self._gone} rows of the result were fetched, and are not kept")
+        while target >= self._gone + len(self._rows) and self._append():
+            pass
+        end = self._gone + len(self._rows)
+        if not 0 <= target < end:
+            raise IndexError(f"the result has {end} rows: there is none at {target}")
+        self._at = target - self._gone
 
     def setinputsizes(self, sizes: Sequence[Any]) -> None:
         """Does nothing: the server knows the types."""
@@ -124,19 +150,39 @@ class Cursor:
         self.close()
 
     def _more(self) -> bool:
-        """Gets more rows, if there can be more than are here."""
-        return False
+        """Gets more rows, if there can be more than are here. Those that were fetched are let go."""
+        if self._blocks is None:
+            return False
+        del self._rows[: self._at]
+        self._gone += self._at
+        self._at = 0
+        return self._append()
+
+    def _append(self) -> bool:
+        try:
+            rows = None if self._blocks is None else self._blocks.next()
+        except PgError as error:
+            self._blocks = None
+            raise from_pg(error) from error
+        if rows is None:
+            if self._blocks is not None:
+                self.rowcount = self._gone + len(self._rows)
+            self._forget_blocks()
+            return False
+        self._rows = self._rows + rows if self._rows else rows
+        return True
 
     def _forget_blocks(self) -> None:
         """Ends what gives more rows."""
+        blocks, self._blocks = self._blocks, None
+        if blocks is not None:
+            blocks.close()
 
     def _take(self, block: bytes, rest: Any) -> None:
         self.rowcount, columns, self._rows = _codec.loads(block)
         if rest is not None:
-            blocks = Blocks(rest)
-            while (rows := blocks.next()) is not None:
-                self._rows += rows
-            self.rowcount = len(self._rows)
+            self._blocks = Blocks(rest)
+            self.rowcount = -1
         if columns:
             self._describe(columns)
 

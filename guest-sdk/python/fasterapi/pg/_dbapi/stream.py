@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from .. import _codec
 from .._errors import PgError
 from .cursor import Cursor, Values
-from .errors import NotSupportedError, from_pg
+from .errors import NotSupportedError
 from .styles import Parameters
 from .transaction import Transaction
 
 _numbers = itertools.count(1)
-
-
-class _Source(Protocol):
-    def columns(self) -> Any: ...
-    def next(self) -> list[Values] | None: ...
-    def close(self) -> None: ...
 
 
 class Declared:
@@ -64,7 +58,6 @@ class StreamCursor(Cursor):
 
     itersize = 1000
     """How many rows come at a time, within a transaction."""
-    _blocks: _Source | None = None
 
     def execute(self, operation: str, parameters: Parameters | None = None) -> Self:
         """Runs a query."""
@@ -77,22 +70,3 @@ class StreamCursor(Cursor):
     def scroll(self, value: int, mode: str = "relative") -> None:
         """Not for rows that come one after the other."""
         raise NotSupportedError("a cursor that streams does not scroll")
-
-    def _more(self) -> bool:
-        del self._rows[: self._at]
-        self._at = 0
-        try:
-            rows = None if self._blocks is None else self._blocks.next()
-        except PgError as error:
-            self._blocks = None
-            raise from_pg(error) from error
-        if rows is None:
-            self._forget_blocks()
-            return False
-        self._rows = self._rows + rows if self._rows else rows
-        return True
-
-    def _forget_blocks(self) -> None:
-        blocks, self._blocks = self._blocks, None
-        if blocks is not None:
-            blocks.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from ..._wasm.calls import Holding, holdings
+from ..._wasm.calls import Holding
 from .. import _host, _options
 
 logger = logging.getLogger("fasterapi.error")
@@ -16,7 +16,7 @@ class Transaction:
 
     def __init__(self, database: str, options: Any) -> None:
         self._host: Any = _host.call(_host.client.begin, database, options)
-        self._held: set[Holding] = holdings()
+        self._held: set[Holding] = _host.holdings()
         self._held.add(self)
 
     @property

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
 from . import lines
 from .line import HostError, Line
-from .types import Error, ErrorKind, Event, Event_Gap, Event_Notification, Isolation, Notification, TransactionOptions
+from .types import Error, ErrorKind, Event, Event_Gap, Event_Notification, Format, Isolation, Notification, TransactionOptions
 
-_RESOLVE, _QUERY, _BEGIN, _BATCH, _STREAM, _COPY_IN, _COPY_OUT, _LISTEN = range(1, 9)
-_TX_QUERY, _SAVEPOINT, _RELEASE, _ROLLBACK_TO, _COMMIT, _ROLLBACK, _TX_BATCH = range(16, 23)
-_DROP, _COLUMNS, _NEXT_ROWS, _NEXT_DATA, _WRITE, _FINISH, _WAIT = range(32, 39)
+_RESOLVE, _QUERY, _BEGIN, _BATCH, _STREAM, _COPY_IN, _COPY_OUT, _LISTEN, _LEND_ROWS = range(1, 10)
+_TX_QUERY, _SAVEPOINT, _RELEASE, _ROLLBACK_TO, _COMMIT, _ROLLBACK, _TX_BATCH, _TX_STREAM, _TX_COPY_IN, _TX_COPY_OUT = range(16, 26)
+_COLUMNS, _NEXT_ROWS, _NEXT_DATA, _WRITE, _FINISH, _WAIT = range(33, 39)
 
 
 def resolve(target: str) -> str:
@@ -21,17 +20,27 @@ def resolve(target: str) -> str:
     return lines.call(_RESOLVE, target.encode()).decode()
 
 
-def query(database: str, statement: str, parameters: str, timeout: int) -> tuple[bytes, None]:
-    """Runs one statement on its own and waits for its whole result: there are no rows beyond the block."""
-    return lines.call(_QUERY, *_query(database, statement, parameters, timeout)), None
+def query(database: str, statement: str, parameters: str, timeout: int) -> tuple[bytes, Rows | None]:
+    """Runs one statement on its own and waits for its result, of a large one for its first rows: the others follow."""
+    return _queried(lines.take(), *_query(database, statement, parameters, timeout))
 
 
-async def query_async(ticket: int, database: str, statement: str, parameters: str, timeout: int) -> tuple[bytes, None]:
+def _queried(line: Line, *fields: bytes) -> tuple[bytes, Rows | None]:
+    with lines.closing_on_error(line):
+        answer = line.call(_QUERY, *fields)
+    handle, block = answer[:4], answer[4:]
+    if any(handle):
+        return block, Rows(line, handle)
+    lines.give_back(line)
+    return block, None
+
+
+async def query_async(ticket: int, database: str, statement: str, parameters: str, timeout: int) -> tuple[bytes, Rows | None]:
     """Like `query`, in a thread: the loop goes on."""
     line = lines.take()
     _under_way[ticket] = line
     try:
-        return await asyncio.to_thread(lines.call_on, line, _QUERY, *_query(database, statement, parameters, timeout)), None
+        return await asyncio.to_thread(_queried, line, *_query(database, statement, parameters, timeout))
     except HostError:
         if line.broken and ticket not in _under_way:
             raise HostError(Error(ErrorKind.CANCELED, "the statement was cancelled")) from None
@@ -84,32 +93,45 @@ def listen(database: str, channels: str) -> Listener:
     return Listener(*_opened(_LISTEN, database.encode(), channels.encode()))
 
 
-def lend_copy(database: str, statement: str) -> Iterator[bytes]:
-    """What a `COPY … TO STDOUT` gives, begun already: there is no host here to send it."""
-    return iter(copy_out(database, statement).__enter__().next, None)
+def lend_rows(database: str, statement: str, parameters: str, format: Format) -> CopyReader:
+    """The rows of a statement as a document, begun already: there is no host here to send it."""
+    fields = database.encode(), statement.encode(), parameters.encode("latin-1"), format.name.lower().encode()
+    return CopyReader(*_opened(_LEND_ROWS, *fields))
+
+
+lend_copy = copy_out
+"""What a `COPY … TO STDOUT` gives, likewise."""
 
 
 class _Resource:
-    """Something of the host's, with a line of its own. One that is forgotten is dropped: its line closes."""
+    """Something of the host's, with a line of its own, or on that of the transaction in which it was begun. One that is forgotten is
+    dropped."""
 
-    def __init__(self, line: Line, handle: bytes) -> None:
+    def __init__(self, line: Line, handle: bytes, within: Transaction | None = None) -> None:
         self._line: Line | None = line
         self._handle = handle
+        self._within = within
+        """Kept, since its line closes with it."""
 
     def __del__(self) -> None:
-        if self._line is not None:
+        if self._line is None:
+            return
+        if self._within is None:
             self._line.forget()  # the traceback of an earlier call may still hold the line
+        else:
+            self._line.drop(self._handle)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         """Drops it."""
-        if self._line is not None and not self._line.broken:
-            try:
-                self._last_call(_DROP)
-            except HostError:
-                pass  # the bridge broke, and all that was open with it
+        line, self._line = self._line, None
+        if line is None or line.broken:
+            return
+        if not line.drop(self._handle) and self._within is None:
+            line.close()  # which ends the call of another thread
+        self._let_go(line)
 
     def _call(self, code: int, *fields: bytes | None) -> bytes:
         if self._line is None:
@@ -124,7 +146,12 @@ class _Resource:
         try:
             return line.call(code, self._handle)
         finally:
+            self._let_go(line)
+
+    def _let_go(self, line: Line) -> None:
+        if self._within is None:
             lines.give_back(line)
+        self._within = None
 
 
 class Transaction(_Resource):
@@ -137,6 +164,23 @@ class Transaction(_Resource):
     def batch(self, statements: str, timeout: int) -> bytes:
         """Like `batch`, within the transaction."""
         return self._call(_TX_BATCH, statements.encode("latin-1"), _u32(timeout))
+
+    def stream(self, statement: str, parameters: str, timeout: int) -> Rows:
+        """Like `stream`, within the transaction."""
+        return Rows(*self._begun(_TX_STREAM, statement.encode(), parameters.encode("latin-1"), _u32(timeout)))
+
+    def copy_in(self, statement: str) -> CopyWriter:
+        """Like `copy_in`, within the transaction."""
+        return CopyWriter(*self._begun(_TX_COPY_IN, statement.encode()))
+
+    def copy_out(self, statement: str) -> CopyReader:
+        """Like `copy_out`, within the transaction."""
+        return CopyReader(*self._begun(_TX_COPY_OUT, statement.encode()))
+
+    def _begun(self, code: int, *fields: bytes) -> tuple[Line, bytes, Transaction]:
+        handle = self._call(code, *fields)
+        assert self._line is not None
+        return self._line, handle, self
 
     def savepoint(self, name: str) -> None:
         """Opens a savepoint."""

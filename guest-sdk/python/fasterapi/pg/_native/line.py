@@ -9,6 +9,7 @@ from threading import Lock
 from .types import Error, ErrorKind
 
 _NONE = 0xFFFF_FFFF
+_DROP = 32
 _u32 = struct.Struct("<I")
 _head = struct.Struct("<IB")
 
@@ -32,6 +33,7 @@ class Line:
     def __init__(self, path: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._lock = Lock()
+        self._to_drop: list[bytes] = []
         try:
             self._socket.connect(path)
         except OSError:
@@ -47,8 +49,9 @@ class Line:
         """Makes a call and waits for its answer: the first field of it, `b""` when there is none."""
         with self._lock:
             try:
-                self._send(code, fields)
-                answer = self._receive()
+                while self._to_drop:
+                    self._ask(_DROP, (self._to_drop.pop(),))
+                answer = self._ask(code, fields)
             except OSError:
                 self.close()
                 raise broken("the bridge to `fasterapi-host` broke; whether the statement ran is unknown") from None
@@ -58,6 +61,23 @@ class Line:
         if answer[0]:
             raise HostError(_error(_fields(answer)))
         return answer[5:]
+
+    def drop(self, handle: bytes) -> bool:
+        """Gives a handle up: at once; or, when a call is under way, with the next (False), since whoever forgets a handle must not wait."""
+        self._to_drop.append(handle)
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            while self._to_drop:
+                self._ask(_DROP, (self._to_drop.pop(),))
+        except OSError:
+            self.close()  # all that was open is gone
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._lock.release()
+        return True
 
     def close(self) -> None:
         """Ends a call that another thread waits in, and rolls back a transaction."""
@@ -72,6 +92,10 @@ class Line:
         self._socket.close()
 
     __del__ = forget
+
+    def _ask(self, code: int, fields: tuple[bytes | None, ...]) -> bytes:
+        self._send(code, fields)
+        return self._receive()
 
     def _send(self, code: int, fields: tuple[bytes | None, ...]) -> None:
         parts = [b""]
