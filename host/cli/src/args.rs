@@ -67,6 +67,16 @@ pub(crate) struct PgArgs {
     pub(crate) command: PgCommand,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatusArgs {
+    /// Print everything as JSON, times in microseconds
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// How many statements of each database to show, those first that took longest in all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) top: usize,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum PgCommand {
     /// Start the embedded server if it is not running, and print its address for psql; it stops with this command,
@@ -75,6 +85,8 @@ pub(crate) enum PgCommand {
     /// Lend the database to the Python process that started this command (`fasterapi.pg` outside of a component)
     #[command(hide = true)]
     Bridge,
+    /// Show how the pools of this user's running servers stand, and what their statements cost
+    Status(StatusArgs),
     /// Open psql on the embedded server
     Psql {
         /// Passed on to psql

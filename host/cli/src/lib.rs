@@ -14,6 +14,7 @@ mod pg;
 mod routes;
 mod serve;
 mod server;
+mod status;
 
 use std::process::ExitCode;
 

@@ -10,7 +10,7 @@ use crate::{
     args::{PgArgs, PgCommand},
     database::{DATABASE, DataFolder, DatabaseChoice, Databases, embedded as start},
     exit::Failure,
-    output,
+    output, status,
 };
 
 pub(crate) fn run(args: &PgArgs) -> Result<(), Failure> {
@@ -19,6 +19,7 @@ pub(crate) fn run(args: &PgArgs) -> Result<(), Failure> {
     match &args.command {
         PgCommand::Url => runtime.block_on(url()),
         PgCommand::Bridge => runtime.block_on(bridge()),
+        PgCommand::Status(args) => status::run(args),
         PgCommand::Psql { args } => {
             let server = runtime.block_on(Server::find())?;
             psql(&server.address().url(DATABASE), args)

@@ -18,6 +18,7 @@ use crate::{
     config::HostConfig,
     database::{DatabaseChoice, Databases},
     exit::Failure,
+    status::StatusSocket,
 };
 
 /// What a server is made of.
@@ -74,6 +75,7 @@ pub struct Server {
     platform: Arc<Platform>,
     databases: Databases,
     drain_deadline: Duration,
+    _status: Option<StatusSocket>,
 }
 
 const DEFAULT_ADDR: ([u8; 4], u16) = ([127, 0, 0, 1], 8000);
@@ -117,7 +119,9 @@ impl Server {
         let platform = Arc::new(Platform::new(Arc::new(revision)));
         let drain_deadline = edge.drain_deadline;
         let edge = Edge::new(listener, edge, Arc::clone(&platform));
-        Ok(Self { edge, platform, databases, drain_deadline })
+        let status = StatusSocket::open(&at.to_string(), edge.local_addr(), databases.registry());
+        let status = status.inspect_err(|error| tracing::warn!("`pg status` will not see this server: {error}"));
+        Ok(Self { edge, platform, databases, drain_deadline, _status: status.ok() })
     }
 
     /// Where it listens.

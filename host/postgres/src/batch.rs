@@ -8,6 +8,7 @@ use crate::{
     judge::is_savepoint,
     params::{List, Params, Value},
     pool::Lease,
+    statistics::What,
 };
 
 /// Most statements in a batch. Their sets of parameters are bounded by the block's bytes only.
@@ -42,6 +43,14 @@ impl<'a> Batch<'a> {
             other => Err(no_item(other.kind()).of_item(index, None)),
         });
         items.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// What it is to the statistics.
+    pub(crate) fn what(&self) -> What<'a> {
+        match self.0.as_slice() {
+            [only] if only.len() == 1 => What::Sql(only.sql),
+            items => What::Batch(items.first().map_or("", |item| item.sql)),
+        }
     }
 
     pub(crate) fn items(&self) -> &[Item<'a>] {
@@ -100,6 +109,6 @@ impl Database {
         let batch = &self.limits().read_batch(block)?;
         let opening = &self.opening(TransactionOptions::default());
         let work = |mut lease: Lease| async move { (lease.batch(batch, Some(opening)).await, lease) };
-        self.on_lease(work).await.map(|(block, _)| block)
+        self.on_lease(Some(batch.what()), work).await.map(|(block, _)| block)
     }
 }

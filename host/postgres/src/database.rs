@@ -1,6 +1,6 @@
 //! One granted database, and what can be done with it.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 
@@ -10,6 +10,7 @@ use crate::{
     listen::Hub,
     pool::{Lease, Pool},
     session::{End, Fetch, Opening},
+    statistics::{Observer, What},
     variables::Variables,
 };
 
@@ -25,12 +26,13 @@ pub struct Database {
     pub(crate) hub: Hub,
     pub(crate) variables: Option<Variables>,
     pub(crate) read_only: bool,
+    pub(crate) observer: Observer,
 }
 
 impl Database {
-    pub(crate) fn new(pool: Pool, hub: Hub) -> Self {
+    pub(crate) fn new(pool: Pool, hub: Hub, observer: Observer) -> Self {
         let (limits, read_only) = (CallLimits::of(pool.config().limits()), pool.config().read_only);
-        Self { pool, limits, hub, variables: None, read_only }
+        Self { pool, limits, hub, variables: None, read_only, observer }
     }
 
     pub(crate) const fn limits(&self) -> &CallLimits {
@@ -41,6 +43,13 @@ impl Database {
     #[must_use]
     pub fn within(mut self, timeout: Duration) -> Self {
         self.limits = self.limits.within(timeout);
+        self
+    }
+
+    /// Names the route whose calls these are, for the statistics.
+    #[must_use]
+    pub fn on_route(mut self, route: Arc<str>) -> Self {
+        self.observer.on_route(route);
         self
     }
 
@@ -83,7 +92,7 @@ impl Database {
             };
             (fetched, lease)
         };
-        self.on_lease(work).await
+        self.on_lease(Some(What::Sql(sql)), work).await
     }
 
     /// Takes a lease on a session and begins a transaction on it. Dropping the future gives the session back.
@@ -93,30 +102,37 @@ impl Database {
     pub async fn begin(&self, options: TransactionOptions) -> Result<Transaction, PgError> {
         options.check()?;
         let opening = self.opening(options);
-        let ((), lease) = self.on_lease(command(&opening)).await?;
-        Ok(Transaction::new(lease, self.limits, opening, options.retries))
+        let ((), lease) = self.on_lease(Some(What::Transaction), command(&opening)).await?;
+        Ok(Transaction::new(lease, self.limits, opening, options.retries, self.observer.clone()))
     }
 
     /// Asks the server for an answer.
     pub(crate) async fn check(&self) -> Result<(), PgError> {
-        self.on_lease(command("")).await.map(|_| ())
+        self.on_lease(None, command("")).await.map(|_| ())
     }
 
     /// The first work on a lease, and the lease. A session that turns out dead before anything was sent is replaced
-    /// once.
-    pub(crate) async fn on_lease<T, F>(&self, work: impl Fn(Lease) -> F) -> Result<(T, Lease), PgError>
+    /// once. `what` is observed until the lease goes back.
+    pub(crate) async fn on_lease<T, F>(
+        &self,
+        what: Option<What<'_>>,
+        work: impl Fn(Lease) -> F,
+    ) -> Result<(T, Lease), PgError>
     where
         F: Future<Output = (Result<T, PgError>, Lease)>,
     {
+        let mut observation = what.map(|what| self.observer.begin(what));
         let mut replaced = false;
         loop {
-            let lease = self.pool.lease().await?;
+            let mut lease = self.pool.lease().await?;
+            lease.observe(observation.take());
             let written = lease.written();
-            let (result, lease) = self.limits.bound(async { Ok(work(lease).await) }).await?;
+            let (result, mut lease) = self.limits.bound(async { Ok(work(lease).await) }).await?;
             if replaced || !lease.died_unsent(written, &result) {
                 return result.map(|value| (value, lease));
             }
             replaced = true;
+            observation = lease.observation().take();
             self.pool.replace(lease);
         }
     }

@@ -17,10 +17,11 @@ use tokio::time::{interval, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Database, DatabaseConfig, PgError, PoolStatus,
+    Database, DatabaseConfig, PgError, PoolStatus, StatementReport,
     config::is_postgres_url,
     listen::Hub,
     pool::{Cap, Pool},
+    statistics::{Observer, Statistics},
 };
 
 /// How often the pools are looked after.
@@ -29,7 +30,14 @@ const KEEP_EVERY: Duration = Duration::from_secs(1);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The grants of one tenant. Ordered, so that messages are.
-type Grants = BTreeMap<DatabaseAlias, Pool>;
+type Grants = BTreeMap<DatabaseAlias, Grant>;
+
+/// What stands behind one alias of a tenant's.
+struct Grant {
+    pool: Pool,
+    hub: Hub,
+    statistics: Arc<Statistics>,
+}
 
 /// Collects grants.
 #[derive(Debug, Default)]
@@ -71,18 +79,19 @@ impl DatabasesBuilder {
         let of_tenant = |(tenant, most)| (tenant, Cap::new(most));
         let caps: HashMap<TenantId, Arc<Cap>> = self.tenant_max_sessions.into_iter().map(of_tenant).collect();
         let mut tenants: HashMap<TenantId, Grants> = HashMap::new();
-        let mut hubs: HashMap<TenantId, BTreeMap<DatabaseAlias, Hub>> = HashMap::new();
         for (tenant, alias, config) in self.grants {
             let caps = caps.get(&tenant).into_iter().chain(&host).cloned().collect();
             let pool = Pool::new(alias.clone(), config, caps, menders.clone());
             let hub = Hub::new(pool.clone(), closed.clone());
-            hubs.entry(tenant.clone()).or_default().insert(alias.clone(), hub);
-            tenants.entry(tenant).or_default().insert(alias, pool);
+            let slow = pool.config().limits().slow_statement;
+            let statistics = Statistics::new(tenant.clone(), alias.clone(), slow);
+            tenants.entry(tenant).or_default().insert(alias, Grant { pool, hub, statistics });
         }
-        let pools: Vec<Pool> = tenants.values().flat_map(BTreeMap::values).cloned().collect();
+        let grants = tenants.values().flat_map(BTreeMap::values);
+        let pools: Vec<Pool> = grants.map(|grant| grant.pool.clone()).collect();
         caps.values().chain(&host).for_each(|cap| Pool::govern(&pools, cap));
         tokio::spawn(closed.clone().run_until_cancelled_owned(keep(pools)));
-        Databases { tenants, hubs, menders, closed }
+        Databases { tenants, menders, closed }
     }
 }
 
@@ -97,8 +106,6 @@ async fn keep(pools: Vec<Pool>) {
 /// All granted databases of a host. Dropping it closes the pools as [`close`](Self::close) does, without waiting.
 pub struct Databases {
     tenants: HashMap<TenantId, Grants>,
-    /// Who listens, for each grant.
-    hubs: HashMap<TenantId, BTreeMap<DatabaseAlias, Hub>>,
     menders: TaskTracker,
     closed: CancellationToken,
 }
@@ -137,16 +144,22 @@ impl Databases {
     /// # Errors
     /// `denied` when there is no such grant.
     pub fn database(&self, tenant: &TenantId, alias: &DatabaseAlias) -> Result<Database, PgError> {
-        let pool = self.pool(tenant, alias)?;
-        let hub = self.hubs.get(tenant).and_then(|hubs| hubs.get(alias));
-        let hub = hub.ok_or_else(|| PgError::denied(format!("no grant for the database `{alias}`")))?;
-        Ok(Database::new(pool.clone(), hub.clone()))
+        let Grant { pool, hub, statistics } = self.grant(tenant, alias)?;
+        Ok(Database::new(pool.clone(), hub.clone(), Observer::new(statistics)))
     }
 
     /// How each pool stands now, by tenant and alias.
     pub fn status(&self) -> impl Iterator<Item = (&TenantId, &DatabaseAlias, PoolStatus)> {
         self.tenants.iter().flat_map(|(tenant, grants)| {
-            grants.iter().map(move |(alias, pool)| (tenant, alias, pool.status()))
+            grants.iter().map(move |(alias, grant)| (tenant, alias, grant.pool.status()))
+        })
+    }
+
+    /// What the calls on each database did since the start, by tenant and alias: a report for each route and form of a
+    /// statement.
+    pub fn statistics(&self) -> impl Iterator<Item = (&TenantId, &DatabaseAlias, Vec<StatementReport>)> {
+        self.tenants.iter().flat_map(|(tenant, grants)| {
+            grants.iter().map(move |(alias, grant)| (tenant, alias, grant.statistics.report()))
         })
     }
 
@@ -171,10 +184,11 @@ impl Databases {
 
     fn shut(&self) {
         self.closed.cancel();
-        self.tenants.values().flat_map(BTreeMap::values).for_each(Pool::close);
+        let grants = self.tenants.values().flat_map(BTreeMap::values);
+        grants.for_each(|grant| grant.pool.close());
     }
 
-    fn pool(&self, tenant: &TenantId, alias: &DatabaseAlias) -> Result<&Pool, PgError> {
+    fn grant(&self, tenant: &TenantId, alias: &DatabaseAlias) -> Result<&Grant, PgError> {
         let grants = self.tenants.get(tenant);
         grants.and_then(|grants| grants.get(alias)).ok_or_else(|| {
             PgError::denied(format!("no grant for the database `{alias}`; {}", granted(grants)))
@@ -186,7 +200,7 @@ fn by_url<'a>(grants: &'a Grants, url: &str) -> Option<&'a DatabaseAlias> {
     let name = database_of(url);
     let preferred = |fits: &dyn Fn(&Pool) -> bool| {
         let fallback = DatabaseAlias::default();
-        let mut fitting = grants.iter().filter(|(_, pool)| fits(pool)).map(|(alias, _)| alias);
+        let mut fitting = grants.iter().filter(|(_, grant)| fits(&grant.pool)).map(|(alias, _)| alias);
         let first = fitting.next()?;
         if *first == fallback {
             Some(first)

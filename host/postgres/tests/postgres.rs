@@ -34,6 +34,8 @@ mod killed;
 mod leaks;
 #[path = "postgres/listens.rs"]
 mod listens;
+#[path = "postgres/logs.rs"]
+mod logs;
 #[path = "postgres/notices.rs"]
 mod notices;
 #[path = "postgres/outages.rs"]
@@ -60,6 +62,8 @@ mod sessions;
 mod shortages;
 #[path = "postgres/skew.rs"]
 mod skew;
+#[path = "postgres/statistics.rs"]
+mod statistics;
 #[path = "postgres/statements.rs"]
 mod statements;
 #[path = "postgres/streams.rs"]

@@ -25,6 +25,7 @@ async fn every_command_explains_itself() {
         ("pg", &["pg"]),
         ("pg url", &["pg", "url"]),
         ("pg psql", &["pg", "psql"]),
+        ("pg status", &["pg", "status"]),
     ] {
         insta::assert_snapshot!(name, help(command).await);
     }

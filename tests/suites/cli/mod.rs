@@ -7,6 +7,7 @@ mod python;
 mod refusals;
 mod routes;
 mod serve;
+mod status;
 
 use std::{path::PathBuf, process::Command};
 

@@ -111,7 +111,8 @@ impl PostgresCtxView<'_> {
     pub(super) fn database(&self, alias: &str) -> Result<Database, Error> {
         let alias = DatabaseAlias::new(alias).map_err(|e| own_error(ErrorKind::Denied, e.to_string()))?;
         let grants = &self.ctx.grants;
-        let mut database = grants.databases.database(&grants.tenant, &alias).map_err(refusal)?;
+        let database = grants.databases.database(&grants.tenant, &alias).map_err(refusal)?;
+        let mut database = database.on_route(Arc::clone(&self.ctx.route));
         if let Some(terms) = grants.terms.get(&alias) {
             if let Some(limit) = terms.route_timeouts.get(&*self.ctx.route) {
                 database = database.within(*limit);

@@ -45,6 +45,8 @@ pub struct DatabaseTable {
     pub max_result: Option<Size>,
     /// The largest statement, and the largest set of parameters.
     pub max_parameters: Option<Size>,
+    /// How long a call takes that goes to the log as slow.
+    pub slow_statement: Option<Time>,
     /// When a session is wiped.
     #[serde(default)]
     pub reset: ResetRule,
@@ -87,6 +89,7 @@ impl DatabaseTable {
             prepared_statements: None,
             max_result: None,
             max_parameters: None,
+            slow_statement: None,
             reset: ResetRule::default(),
             variables: BTreeMap::new(),
             route_timeouts: BTreeMap::new(),
@@ -128,6 +131,7 @@ impl DatabaseTable {
             statements: self.prepared_statements.unwrap_or(given.statements),
             max_result_bytes: size(self.max_result, given.max_result_bytes),
             max_parameter_bytes: size(self.max_parameters, given.max_parameter_bytes),
+            slow_statement: time(self.slow_statement, given.slow_statement),
             reset: match self.reset {
                 ResetRule::WhenDirtied => Reset::WhenDirtied,
                 ResetRule::Always => Reset::Always,

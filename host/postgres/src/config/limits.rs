@@ -47,6 +47,8 @@ pub struct PoolLimits {
     pub max_replay_bytes: usize,
     /// Most statements, savepoints included, that it keeps.
     pub max_replay_statements: usize,
+    /// A call that takes this long or longer goes to the log, its values redacted.
+    pub slow_statement: Duration,
     /// When sessions are wiped.
     pub reset: Reset,
 }
@@ -70,6 +72,7 @@ impl Default for PoolLimits {
             max_parameter_bytes: 16 << 20,
             max_replay_bytes: 1 << 20,
             max_replay_statements: 1000,
+            slow_statement: Duration::from_secs(1),
             reset: Reset::default(),
         }
     }

@@ -11,6 +11,7 @@ use crate::{
     call::CallLimits,
     pool::Lease,
     session::{Flow, Loan},
+    statistics::What,
 };
 
 /// Bytes of a message to the server. Smaller writes are gathered.
@@ -28,7 +29,7 @@ impl Database {
         self.limits.check(sql)?;
         self.refuse_copy_in()?;
         let work = |mut lease: Lease| async move { (lease.start_copy_in(sql).await, lease) };
-        let (sink, lease) = self.on_lease(work).await?;
+        let (sink, lease) = self.on_lease(Some(What::Sql(sql)), work).await?;
         Ok(CopyIn::new(sink, Flow::of(Loan::own(lease)), self.limits))
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     call::CallLimits,
     pool::Lease,
     session::{Flow, Loan},
+    statistics::What,
     stream::{Pieces, Source},
 };
 
@@ -33,7 +34,7 @@ impl Database {
             };
             (data.await, lease)
         };
-        let (data, lease) = self.on_lease(work).await?;
+        let (data, lease) = self.on_lease(Some(What::Sql(sql)), work).await?;
         Ok(CopyOut::new(data, Flow::of(Loan::own(lease)), self.limits))
     }
 }

@@ -61,7 +61,7 @@ impl Database {
 impl Database {
     async fn columns(&self, sql: &str) -> Result<Vec<String>, PgError> {
         let work = |mut lease: Lease| async move { (lease.column_names(sql).await, lease) };
-        self.on_lease(work).await.map(|(names, _)| names)
+        self.on_lease(None, work).await.map(|(names, _)| names)
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A pool at one moment. The numbers are taken one after the other: under load they may be off by a few.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PoolStatus {
     /// Most sessions at once.
@@ -25,7 +27,7 @@ pub struct PoolStatus {
 }
 
 /// Counts since a pool's start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PoolTotals {
     /// Calls that got an idle session, those included that had waited for it.

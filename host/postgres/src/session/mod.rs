@@ -45,7 +45,7 @@ pub(crate) use self::{
     work::{Fetch, Working},
 };
 use self::{inbox::Inbox, route::Route};
-use crate::{PgError, judge::Trace, schema::Schema, statement::Statements};
+use crate::{PgError, judge::Trace, schema::Schema, statement::Statements, statistics::Moved};
 
 pub(crate) struct Session {
     client: Arc<Client>,
@@ -88,6 +88,16 @@ impl Session {
     /// How many bytes went to the server so far.
     pub(crate) fn written(&self) -> u64 {
         self.seen.written()
+    }
+
+    /// What went over its wire so far.
+    pub(crate) fn moved(&self) -> Moved {
+        self.seen.moved()
+    }
+
+    /// Whether all that was begun on it was seen to end well.
+    pub(crate) const fn is_settled(&self) -> bool {
+        !self.working && !self.unsure
     }
 
     /// Whether the session is as it was when new, without asking the server.

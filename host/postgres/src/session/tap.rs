@@ -20,6 +20,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::outgoing::{FLUSH, Outgoing};
+use crate::statistics::Moved;
 
 /// Where the server says its session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,9 @@ pub(crate) enum Status {
 pub(crate) struct Seen {
     status: AtomicU8,
     written: AtomicU64,
+    received: AtomicU64,
+    rows: AtomicU64,
+    parsed: AtomicU64,
     errors: AtomicU64,
     oversized: AtomicBool,
     /// A COPY from the client is about to start.
@@ -92,6 +96,17 @@ impl Seen {
         self.errors.load(Ordering::Acquire)
     }
 
+    /// What has moved so far.
+    pub(crate) fn moved(&self) -> Moved {
+        Moved {
+            sent: self.written(),
+            received: self.received.load(Ordering::Acquire),
+            rows: self.rows.load(Ordering::Acquire),
+            parsed: self.parsed.load(Ordering::Acquire),
+            errors: self.errors(),
+        }
+    }
+
     /// Whether the connection was broken because a message was over the limit.
     pub(crate) fn oversized(&self) -> bool {
         self.oversized.load(Ordering::Acquire)
@@ -113,6 +128,9 @@ impl<S> Tap<S> {
         let seen = Seen {
             status: AtomicU8::new(b'I'),
             written: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            rows: AtomicU64::new(0),
+            parsed: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             oversized: AtomicBool::new(false),
             copies: AtomicBool::new(false),
@@ -137,8 +155,12 @@ struct Frames {
     /// Bytes of the body still to come.
     body: usize,
     errors: u64,
+    rows: u64,
+    parsed: u64,
 }
 
+const PARSE_COMPLETE: u8 = b'1';
+const DATA_ROW: u8 = b'D';
 const READY_FOR_QUERY: u8 = b'Z';
 const ERROR: u8 = b'E';
 
@@ -152,7 +174,7 @@ enum Break {
 }
 
 impl Frames {
-    /// Follows `bytes`, telling `ready` each transaction status that goes by, and counting errors.
+    /// Follows `bytes`, telling `ready` each transaction status that goes by, and counting what else does.
     fn follow(&mut self, mut bytes: &[u8], mut ready: impl FnMut(u8) -> bool) -> Result<(), Break> {
         while let Some(&next) = bytes.first() {
             if self.body > 0 {
@@ -173,6 +195,8 @@ impl Frames {
                 let [kind, a, b, c, d] = self.header;
                 self.filled = 0;
                 self.errors += u64::from(kind == ERROR);
+                self.rows += u64::from(kind == DATA_ROW);
+                self.parsed += u64::from(kind == PARSE_COMPLETE);
                 // The length counts itself, not the type byte.
                 self.body = (u32::from_be_bytes([a, b, c, d]) as usize).saturating_sub(4);
                 if self.body > self.limit {
@@ -192,6 +216,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
         let new = buf.filled().get(before..).unwrap_or_default();
         let followed = frames.follow(new, |status| seen.ready(status));
         seen.errors.store(frames.errors, Ordering::Release);
+        seen.rows.store(frames.rows, Ordering::Release);
+        seen.parsed.store(frames.parsed, Ordering::Release);
+        seen.received.fetch_add(new.len() as u64, Ordering::AcqRel);
         Poll::Ready(followed.map_err(|broken| {
             seen.oversized.fetch_or(broken == Break::Size, Ordering::AcqRel);
             io::ErrorKind::FileTooLarge.into()

@@ -23,6 +23,7 @@ use crate::{
     rows::Block,
     session::{End, Flow, Incoming, Loan, Opening},
     statement::Prepared,
+    statistics::What,
     transaction::Cursor,
 };
 
@@ -47,7 +48,7 @@ impl Database {
             let opening = opening.as_deref().map(|sql| Opening { sql, end: End::Reads });
             (lease.start_rows(opening, sql, params).await, lease)
         };
-        let (incoming, lease) = self.on_lease(work).await?;
+        let (incoming, lease) = self.on_lease(Some(What::Sql(sql)), work).await?;
         Ok(Rows::new(incoming, Flow::of(Loan::own(lease))))
     }
 }

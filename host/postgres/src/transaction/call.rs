@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{PgError, PgErrorKind, call::CallLimits, pool::Lease, rows::Block};
+use crate::{PgError, PgErrorKind, call::CallLimits, pool::Lease, rows::Block, statistics::What};
 
 /// One call, as it came.
 #[derive(Clone, Copy)]
@@ -21,7 +21,16 @@ pub(super) enum Call<'a> {
     Commit,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    /// What it is to the statistics.
+    pub(super) fn what(self, limits: &CallLimits) -> Option<What<'a>> {
+        match self {
+            Self::Query { sql, .. } => Some(What::Sql(sql)),
+            Self::Batch(block) => limits.read_batch(block).ok().map(|batch| batch.what()),
+            Self::Command(_) | Self::Commit => None,
+        }
+    }
+
     /// Runs it to its end. Of a command the block is empty.
     pub(super) async fn run(self, lease: &mut Lease, limits: &CallLimits) -> Result<Block, PgError> {
         match self {

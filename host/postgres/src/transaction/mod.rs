@@ -37,6 +37,7 @@ use crate::{
     pool::Lease,
     rows::Block,
     session::{Loan, Status},
+    statistics::{Moved, Observation, Observer, What},
 };
 
 /// An open transaction. Calls take turns. Dropping it rolls it back in the background, then its session returns to
@@ -49,6 +50,7 @@ pub struct Transaction {
     /// What begins it, also in a replay.
     opening: Box<str>,
     retries: u32,
+    observer: Observer,
     begun: AtomicU32,
     replayed: AtomicU32,
 }
@@ -77,12 +79,18 @@ enum Standing {
 
 impl Transaction {
     /// The transaction that `opening` began on `lease`.
-    pub(crate) fn new(lease: Lease, limits: CallLimits, opening: String, retries: u32) -> Self {
+    pub(crate) fn new(
+        lease: Lease,
+        limits: CallLimits,
+        opening: String,
+        retries: u32,
+        observer: Observer,
+    ) -> Self {
         // Without retries it is begun anew only at its first statement, when there is nothing to repeat.
         let log = Log::new(if retries > 0 { limits.replay } else { LogLimits::NONE });
         let state = State { standing: Standing::Open(lease), log, cursors: Cursors::default() };
         let (opening, begun, replayed) = (opening.into(), AtomicU32::new(0), AtomicU32::new(0));
-        Self { state: Arc::new(Mutex::new(state)), limits, opening, retries, begun, replayed }
+        Self { state: Arc::new(Mutex::new(state)), limits, opening, retries, observer, begun, replayed }
     }
 
     /// The same transaction with less time for each statement. A longer time than the grant's changes nothing.
@@ -161,6 +169,8 @@ impl Transaction {
             self.limits.bound(lease.command("ROLLBACK")).await?;
             return Err(PgError::database("25P02", "the transaction was aborted and is rolled back"));
         }
+        let mut observation = self.observer.begin(What::Commit);
+        observation.has_session(lease.moved());
         let answer = Call::Commit.run(&mut lease, &self.limits).await;
         let answer = match (answer, &mut state.log) {
             (Err(failure), log) if self.retries > 0 && failure.is_serialization_failure() => {
@@ -172,6 +182,7 @@ impl Transaction {
             }
             (answer, _) => answer,
         };
+        observation.end(lease.moved(), answer.is_err());
         answer.map(drop)
     }
 
@@ -202,7 +213,21 @@ impl Transaction {
 
     async fn call(&self, call: Call<'_>, limits: &CallLimits) -> Result<Block, PgError> {
         let mut state = self.state.lock().await;
-        let State { standing, log, cursors } = &mut *state;
+        let Some(what) = call.what(limits) else { return self.call_on(&mut state, call, limits).await };
+        let mut observation = self.observer.begin(what);
+        observation.has_session(state.moved());
+        let answer = self.call_on(&mut state, call, limits).await;
+        observation.end(state.moved(), answer.is_err());
+        answer
+    }
+
+    async fn call_on(
+        &self,
+        state: &mut State,
+        call: Call<'_>,
+        limits: &CallLimits,
+    ) -> Result<Block, PgError> {
+        let State { standing, log, cursors } = state;
         cursors.sweep(standing.open()?, limits).await?;
         log.expect();
         let answer = match call {
@@ -259,6 +284,9 @@ impl Transaction {
             renewed += u32::from(failure.is_stale());
             let counts = u32::from(!failure.is_stale());
             self.begun.store(begun + counts, Ordering::Relaxed);
+            if counts > 0 {
+                lease.observation().iter().for_each(Observation::retried);
+            }
             let statements = log.entries().len();
             tracing::debug!(sqlstate = failure.sqlstate(), begun, statements, "postgres transaction replays");
             let replay = Replay { opening: &self.opening, log, limits: &self.limits, begun };
@@ -269,6 +297,9 @@ impl Transaction {
                 Replayed::Again(error) => failure = error,
                 Replayed::Equal(answer) => {
                     self.replayed.fetch_add(counts, Ordering::Relaxed);
+                    if counts > 0 {
+                        lease.observation().iter().for_each(Observation::replayed);
+                    }
                     return Ok(answer);
                 }
             }
@@ -298,6 +329,16 @@ impl WithinTransaction<'_> {
     /// As there.
     pub async fn batch(&self, block: &[u8]) -> Result<Vec<u8>, PgError> {
         self.transaction.call(Call::Batch(block), &self.limits).await
+    }
+}
+
+impl State {
+    /// What has moved on its session, as far as that is here.
+    fn moved(&self) -> Moved {
+        match &self.standing {
+            Standing::Open(lease) => lease.moved(),
+            Standing::Lent(_) | Standing::Undone | Standing::Ended => Moved::default(),
+        }
     }
 }
 

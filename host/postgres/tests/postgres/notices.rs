@@ -1,68 +1,11 @@
 //! What the server says beside its answers, in the log.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex},
+use tracing::{Instrument, info_span};
+
+use crate::{
+    logs::log,
+    support::{db, db_with, eventually, one_session, pack},
 };
-
-use tracing::{
-    Event, Instrument, Subscriber,
-    field::{Field, Visit},
-    info_span,
-    span::Id,
-    subscriber::DefaultGuard,
-};
-use tracing_subscriber::{
-    Layer,
-    layer::{Context, SubscriberExt},
-    registry::LookupSpan,
-};
-
-use crate::support::{db, db_with, eventually, one_session, pack};
-
-/// A log's lines: level, names of the spans around, fields; and the ends of spans.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
-
-impl Lines {
-    fn of_notices(&self) -> Vec<String> {
-        self.0.lock().unwrap().iter().filter(|line| line.contains("postgres")).cloned().collect()
-    }
-
-    fn has(&self, line: &str) -> bool {
-        self.0.lock().unwrap().iter().any(|known| known == line)
-    }
-}
-
-struct Text(String);
-
-impl Visit for Text {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.push_str(&format!(" {field}={value:?}"));
-    }
-}
-
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
-    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut text = Text(String::new());
-        event.record(&mut text);
-        let spans = context.event_scope(event).into_iter().flatten();
-        let spans: Vec<_> = spans.map(|span| span.name()).collect();
-        self.0.lock().unwrap().push(format!("{} {spans:?}{}", event.metadata().level(), text.0));
-    }
-
-    fn on_close(&self, id: Id, context: Context<'_, S>) {
-        let name = context.span(&id).unwrap().name();
-        self.0.lock().unwrap().push(format!("closed {name}"));
-    }
-}
-
-/// The log of this test, whose runtime is this thread.
-fn log() -> (Lines, DefaultGuard) {
-    let lines = Lines::default();
-    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
-    (lines, guard)
-}
 
 fn raise(text: &str) -> String {
     format!("DO $$ BEGIN RAISE NOTICE '{text}'; PERFORM pg_sleep(0.01); RAISE WARNING '{text} again'; END $$")
@@ -81,7 +24,7 @@ async fn notices_are_logged_in_the_callers_span() {
     };
     let (answer, ()) = tokio::join!(one, two.instrument(info_span!("two")));
     answer.unwrap();
-    let mut seen = lines.of_notices();
+    let mut seen = lines.of("postgres");
     seen.sort();
     assert_eq!(
         seen,
@@ -114,15 +57,15 @@ async fn notices_of_streams_and_dropped_calls_have_their_span_too() {
         while stream.next().await.unwrap().is_some() {}
     };
     stream.instrument(info_span!("stream")).await;
-    let noticed = || lines.of_notices().iter().filter(|line| line.starts_with("INFO [\"stream\"]")).count();
+    let noticed = || lines.of("postgres").iter().filter(|line| line.starts_with("INFO [\"stream\"]")).count();
     assert_eq!(noticed(), 3);
     let dropped = db.query("SELECT say(4), pg_sleep(600)", &[]).instrument(info_span!("dropped"));
     tokio::select! {
         _ = dropped => panic!("it ended"),
-        () = eventually("it has spoken", || async { lines.of_notices().iter().any(|line| line.contains("row 4")) }) => {}
+        () = eventually("it has spoken", || async { lines.of("postgres").iter().any(|line| line.contains("row 4")) }) => {}
     }
     assert_eq!(db.value("SELECT say(5)", &[]).await, "5");
-    let of = |row: &str| lines.of_notices().into_iter().find(|line| line.contains(row)).unwrap();
+    let of = |row: &str| lines.of("postgres").into_iter().find(|line| line.contains(row)).unwrap();
     assert!(of("row 4").starts_with("INFO [\"dropped\"]") && of("row 5").starts_with("INFO []"));
 }
 
@@ -132,10 +75,10 @@ async fn notices_are_bounded_in_number_and_size() {
     let db = db_with(one_session()).await;
     let sql = "DO $$ BEGIN FOR i IN 1..1000 LOOP RAISE NOTICE '%', repeat('x', 100000); END LOOP; END $$";
     db.query(sql, &[]).await.unwrap();
-    let seen = lines.of_notices();
+    let seen = lines.of("postgres");
     assert!(seen.len() == 100 && seen[99].contains("more postgres notices"), "{}", seen.len());
     assert!(seen.iter().all(|line| line.len() < 1200));
     // The next call has its own.
     db.query(&raise("next"), &[]).await.unwrap();
-    assert_eq!(lines.of_notices().len(), 102);
+    assert_eq!(lines.of("postgres").len(), 102);
 }

@@ -1,0 +1,67 @@
+//! The server's side.
+
+use std::{fs, io, path::PathBuf, sync::Arc};
+
+use fasterapi_postgres::Databases;
+use tokio::{io::AsyncWriteExt, net::UnixListener, task::JoinHandle};
+
+use super::{DatabaseReport, Report, folder};
+use crate::exit::Failure;
+
+/// A socket that answers until it is dropped.
+pub(crate) struct StatusSocket {
+    path: PathBuf,
+    answers: JoinHandle<()>,
+}
+
+impl StatusSocket {
+    /// Answers from now on for the server of `component` at `address`.
+    ///
+    /// # Errors
+    /// When there can be no socket. A server can do without.
+    pub(crate) fn open(
+        component: &str,
+        address: impl ToString,
+        databases: Arc<Databases>,
+    ) -> Result<Self, Failure> {
+        let address = address.to_string();
+        // A process may serve several.
+        let path = folder()?.join(format!("{}-{}.sock", std::process::id(), address.replace('/', "_")));
+        let failed = |error: io::Error| Failure::other(format!("{}: {error}", path.display()));
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path).map_err(failed)?;
+        let component = component.to_owned();
+        let report = move || Report {
+            pid: std::process::id(),
+            component: component.clone(),
+            address: address.clone(),
+            databases: DatabaseReport::all(&databases),
+        };
+        Ok(Self { path, answers: tokio::spawn(answer(listener, report)) })
+    }
+}
+
+async fn answer(listener: UnixListener, report: impl Fn() -> Report) {
+    loop {
+        let answered = async {
+            let (mut stream, _) = listener.accept().await?;
+            let report = serde_json::to_vec(&report()).map_err(io::Error::other)?;
+            stream.write_all(&report).await
+        };
+        if let Err(error) = answered.await {
+            tracing::debug!("a connection to the status socket broke: {error}");
+            // Out of descriptors, it would fail again at once.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Drop for StatusSocket {
+    fn drop(&mut self) {
+        self.answers.abort();
+        let _ = fs::remove_file(&self.path);
+    }
+}
