@@ -120,7 +120,8 @@ impl Server {
         let drain_deadline = edge.drain_deadline;
         let edge = Edge::new(listener, edge, Arc::clone(&platform));
         let status = StatusSocket::open(&at.to_string(), edge.local_addr(), databases.registry());
-        let status = status.inspect_err(|error| tracing::warn!("`pg status` will not see this server: {error}"));
+        let status =
+            status.inspect_err(|error| tracing::warn!("`pg status` will not see this server: {error}"));
         Ok(Self { edge, platform, databases, drain_deadline, _status: status.ok() })
     }
 

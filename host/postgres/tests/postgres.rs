@@ -62,10 +62,10 @@ mod sessions;
 mod shortages;
 #[path = "postgres/skew.rs"]
 mod skew;
-#[path = "postgres/statistics.rs"]
-mod statistics;
 #[path = "postgres/statements.rs"]
 mod statements;
+#[path = "postgres/statistics.rs"]
+mod statistics;
 #[path = "postgres/streams.rs"]
 mod streams;
 #[path = "postgres/support.rs"]

@@ -53,14 +53,18 @@ async fn a_server_tells_what_its_statements_cost() {
     assert_eq!(database["pool"]["leased"], 0);
     let of = |form: &str| {
         let statements = database["statements"].as_array().unwrap();
-        let found = statements.iter().find(|each| each["statement"] == form && each["route"] == "POST /pg/run");
+        let found =
+            statements.iter().find(|each| each["statement"] == form && each["route"] == "POST /pg/run");
         found.unwrap_or_else(|| panic!("{statements:#?}")).clone()
     };
     let read = of("select ?::text, ?");
     assert_eq!((&read["micros"]["count"], &read["rows"], &read["failed"]), (&json!(2), &json!(2), &json!(0)));
     assert_eq!(of("select ? / ?")["failed"], 1);
     let text = status(&[]).await;
-    assert!(text.contains(&format!("on {address} (pid ")) && text.contains("POST /pg/run: select ?::text, ?"), "{text}");
+    assert!(
+        text.contains(&format!("on {address} (pid ")) && text.contains("POST /pg/run: select ?::text, ?"),
+        "{text}"
+    );
     let all = format!("{text}{told}");
     assert!(!["sesame", "mellon", "hidden"].iter().any(|secret| all.contains(secret)), "{all}");
     server.stop().await;

@@ -85,13 +85,15 @@ fn of_database(database: &DatabaseReport, top: usize) -> String {
     longest.sort_by_key(|statement| Reverse(statement.micros.total));
     longest.iter().take(top).for_each(|statement| text.push_str(&of_statement(statement)));
     if let Some(more @ 1..) = statements.len().checked_sub(top) {
-        let _ = writeln!(text, "  and {more} more: `--top {}` shows them, `--json` shows all", statements.len());
+        let _ =
+            writeln!(text, "  and {more} more: `--top {}` shows them, `--json` shows all", statements.len());
     }
     text
 }
 
 fn of_statement(statement: &StatementReport) -> String {
-    let StatementReport { micros, waited_micros, rows, parsed, failed, route, statement: form, .. } = statement;
+    let StatementReport { micros, waited_micros, rows, parsed, failed, route, statement: form, .. } =
+        statement;
     let mut line = format!(
         "  {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7} {:>7}  {route}: {form}",
         micros.count,

@@ -163,7 +163,10 @@ mod tests {
     fn forms_are_readable() {
         for (sql, form) in [
             ("INSERT INTO a (b, c) VALUES ($1, $2), ($3, $4)", "insert into a(b, c) values(?, …), (?, …)"),
-            ("SELECT a.*, count(*) FROM a WHERE x->>'k' = $1::text", "select a.*, count(*) from a where x ->> ? = ?::text"),
+            (
+                "SELECT a.*, count(*) FROM a WHERE x->>'k' = $1::text",
+                "select a.*, count(*) from a where x ->> ? = ?::text",
+            ),
             ("UPDATE t SET a = a + 1, b = 'x' WHERE id = 7;", "update t set a = a + ?, b = ? where id = ?;"),
             ("SELECT 1", "select ?"),
             ("", ""),

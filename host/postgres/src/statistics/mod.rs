@@ -20,8 +20,8 @@ use std::{
 use fasterapi_core::{DatabaseAlias, TenantId};
 use parking_lot::RwLock;
 
-pub use self::{histogram::Times, report::StatementReport};
 use self::{fingerprint::fingerprint, statement::Statement};
+pub use self::{histogram::Times, report::StatementReport};
 
 /// Most forms of statements of one database that are counted apart. Those beyond count together, route by route.
 const MAX_FORMS: usize = 1000;
@@ -123,7 +123,8 @@ impl Statistics {
         let form = what.form();
         let mut books = self.books.write();
         let Books { by_text, by_form } = &mut *books;
-        let full = by_form.len() >= MAX_FORMS && !by_form.contains_key(&(Arc::clone(route), form.as_str().into()));
+        let full =
+            by_form.len() >= MAX_FORMS && !by_form.contains_key(&(Arc::clone(route), form.as_str().into()));
         let form: Box<str> = if full { OTHERS.into() } else { form.into() };
         let made = || Arc::new(Statement::new(Arc::clone(route), form.clone()));
         let found = by_form.entry((Arc::clone(route), form.clone())).or_insert_with(made);

@@ -124,7 +124,9 @@ async fn a_slow_call_is_logged_without_its_values() {
     eventually("the slow statement is logged", || async { !lines.of("slow statement").is_empty() }).await;
     let logged = lines.of("slow statement");
     assert_eq!(logged.len(), 1, "{logged:?}");
-    for part in ["route=\"*\"", "database=default", "select pg_sleep(?), ?, …::text", "rows=1", "failed=false"] {
+    for part in
+        ["route=\"*\"", "database=default", "select pg_sleep(?), ?, …::text", "rows=1", "failed=false"]
+    {
         assert!(logged[0].contains(part), "{part} in {logged:?}");
     }
     assert!(!logged[0].contains("secret"));
