@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-_BINARY = "fasterapi-host"
-_VARIABLE = "FASTERAPI_HOST_BIN"
+BINARY = "fasterapi-host"
+VARIABLE = "FASTERAPI_HOST_BIN"
 
 
 class RunError(SystemExit):
@@ -30,7 +30,7 @@ def run(app: Any, *, host: str, port: int) -> None:
         return  # it is being served already
     binary = find_binary()
     folder, target = find_target(app)
-    component = _cache() / f"{hashlib.sha256(f'{folder}:{target}'.encode()).hexdigest()[:16]}.wasm"
+    component = cache("run") / f"{hashlib.sha256(f'{folder}:{target}'.encode()).hexdigest()[:16]}.wasm"
     component.parent.mkdir(parents=True, exist_ok=True)
     built = subprocess.run([binary, "build", target, "-C", str(folder), "-o", str(component)], check=False)
     if built.returncode != 0:
@@ -41,14 +41,14 @@ def run(app: Any, *, host: str, port: int) -> None:
 
 def find_binary() -> str:
     """The host's program."""
-    named = os.environ.get(_VARIABLE)
+    named = os.environ.get(VARIABLE)
     if named:
         if not os.access(named, os.X_OK):
-            raise RunError(f"{_VARIABLE} names `{named}`, which is no program that can be run")
+            raise RunError(f"{VARIABLE} names `{named}`, which is no program that can be run")
         return named
-    found = shutil.which(_BINARY)
+    found = shutil.which(BINARY)
     if found is None:
-        raise RunError(f"`{_BINARY}` was not found: put it on PATH or name it in {_VARIABLE}")
+        raise RunError(f"`{BINARY}` was not found: put it on PATH or name it in {VARIABLE}")
     return found
 
 
@@ -57,7 +57,7 @@ def find_target(app: Any) -> tuple[Path, str]:
     for module in _candidates():
         for attr, value in vars(module).items():
             if value is app:
-                return _place(module, attr)
+                return place(module, attr)
     raise RunError("`run()` needs the app in a variable of its module, as in `app = App()`")
 
 
@@ -72,7 +72,8 @@ def _candidates() -> list[ModuleType]:
     return modules
 
 
-def _place(module: ModuleType, attr: str) -> tuple[Path, str]:
+def place(module: ModuleType, attr: str) -> tuple[Path, str]:
+    """The folder and `MODULE:ATTR` of a variable."""
     file = getattr(module, "__file__", None)
     if file is None:
         raise RunError("`run()` needs a program in a file: there is none to build from in an interactive session")
@@ -85,9 +86,10 @@ def _place(module: ModuleType, attr: str) -> tuple[Path, str]:
     return folder, f"{'.'.join(names)}:{attr}"
 
 
-def _cache() -> Path:
+def cache(name: str) -> Path:
+    """A folder for components."""
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "fasterapi-host" / "run"
+    return (Path(base) if base else Path.home() / ".cache") / "fasterapi-host" / name
 
 
 def _become(command: list[str]) -> NoReturn:

@@ -166,8 +166,8 @@ def test_run_in_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.syspath_prepend(str(tmp_path))
     module: Any = importlib.import_module("shop.api.main")
     module.app = object()
-    assert _run._place(module, "app") == (tmp_path, "shop.api.main:app")
-    assert _run._place(importlib.import_module("shop.api"), "app") == (tmp_path, "shop.api:app")
+    assert _run.place(module, "app") == (tmp_path, "shop.api.main:app")
+    assert _run.place(importlib.import_module("shop.api"), "app") == (tmp_path, "shop.api:app")
 
 
 def test_run_needs_a_variable(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,1 @@
+"""What `fasterapi.testclient` is made of, and the pytest plugin."""
