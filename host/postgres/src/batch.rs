@@ -8,6 +8,7 @@ use crate::{
     judge::is_savepoint,
     params::{List, Params, Value},
     pool::Lease,
+    session::Opening,
     statistics::What,
 };
 
@@ -108,6 +109,7 @@ impl Database {
     pub async fn batch(&self, block: &[u8]) -> Result<Vec<u8>, PgError> {
         let batch = &self.limits().read_batch(block)?;
         let opening = &self.opening(TransactionOptions::default());
+        let opening = Opening { sql: opening, end: self.end_of_statement() };
         let work = |mut lease: Lease| async move { (lease.batch(batch, Some(opening)).await, lease) };
         self.on_lease(Some(batch.what()), work).await.map(|(block, _)| block)
     }

@@ -9,7 +9,7 @@ use crate::{
     call::CallLimits,
     listen::Hub,
     pool::{Lease, Pool},
-    session::{End, Fetch, Opening},
+    session::{Fetch, Opening},
     statistics::{Observer, What},
     variables::Variables,
 };
@@ -85,8 +85,7 @@ impl Database {
             let fetched = match opening {
                 None => lease.query_first(sql, params, most).await,
                 Some(opening) => {
-                    let end = if self.read_only { End::Reads } else { End::WhenSafe };
-                    let opening = Opening { sql: opening, end };
+                    let opening = Opening { sql: opening, end: self.end_of_statement() };
                     lease.query_within(opening, sql, params, most).await
                 }
             };
@@ -103,7 +102,7 @@ impl Database {
         options.check()?;
         let opening = self.opening(options);
         let ((), lease) = self.on_lease(Some(What::Transaction), command(&opening)).await?;
-        Ok(Transaction::new(lease, self.limits, opening, options.retries, self.observer.clone()))
+        Ok(Transaction::new(lease, self, opening, options.retries))
     }
 
     /// Asks the server for an answer.

@@ -20,6 +20,8 @@ mod ident;
 mod judge;
 mod lexer;
 mod listen;
+#[cfg(test)]
+mod measure;
 mod params;
 mod pool;
 mod rows;

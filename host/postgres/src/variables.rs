@@ -7,7 +7,7 @@
 
 use std::{fmt::Write, sync::Arc};
 
-use crate::{Database, PgError, TransactionOptions};
+use crate::{Database, PgError, TransactionOptions, session::End};
 
 /// Names with their values.
 pub type Variables = Arc<[(Box<str>, Box<str>)]>;
@@ -38,6 +38,11 @@ impl Database {
     /// What begins the transaction that a statement of its own needs. None: it needs none.
     pub(crate) fn opening_of_statement(&self) -> Option<String> {
         self.needs_opening().then(|| self.opening(TransactionOptions::default()))
+    }
+
+    /// And how that ends.
+    pub(crate) fn end_of_statement(&self) -> End {
+        if self.read_only { End::Reads } else { End::WhenSafe }
     }
 
     /// The same for a statement that flows. Nothing comes behind its end that could be refused, so it may only read.

@@ -5,9 +5,10 @@ use std::{num::NonZeroUsize, time::Duration};
 /// When a session's state is wiped before its next use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reset {
-    /// When one of its statements may have changed it, judged by the statement's text. Calls of functions that
-    /// are not known to be harmless count. What triggers, views and operators do unseen does not: a tenant that
-    /// does so sees it in its own later requests, never in another tenant's.
+    /// When one of its statements may have changed it, judged by the statement's text, or when the server reports a
+    /// change (of the time zone, of the search path since version 18). Calls of functions that are not known to be
+    /// harmless count. What triggers, views, casts, operators and functions of the same name as a harmless one do unseen
+    /// and unreported does not: a tenant that does so sees it in its own later requests, never in another tenant's.
     #[default]
     WhenDirtied,
     /// After every use.

@@ -129,6 +129,9 @@ impl DatabaseConfig {
     /// That holds for what a transaction writes to the database. It does not for temporary tables, for what a role may do
     /// to the server's files and programs (a superuser's `COPY … TO PROGRAM`), nor for statements that a function sends over
     /// a connection of its own (dblink). Against these stands only the right of the role.
+    ///
+    /// Servers before version 16 do not refuse `RESET transaction_read_only`. There every transaction ends with a ROLLBACK:
+    /// what it wrote is undone, but for the numbers that it took from sequences, and what it notified is not sent.
     #[must_use]
     pub fn with_read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;

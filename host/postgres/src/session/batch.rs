@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::BytesMut;
 
-use super::{Session, pipeline::Pipeline, work::Working};
+use super::{End, Opening, Session, pipeline::Pipeline, work::Working};
 use crate::{
     PgError,
     batch::Batch,
@@ -14,8 +14,12 @@ use crate::{
 };
 
 impl Session {
-    /// Runs a batch and packs its results; between `opening` and a COMMIT if it is to be a transaction of its own.
-    pub(crate) async fn batch(&mut self, batch: &Batch<'_>, opening: Option<&str>) -> Result<Block, PgError> {
+    /// Runs a batch and packs its results; within a transaction of its own if there is an opening for it.
+    pub(crate) async fn batch(
+        &mut self,
+        batch: &Batch<'_>,
+        opening: Option<Opening<'_>>,
+    ) -> Result<Block, PgError> {
         let working = Working::begin(self).await;
         let result = working.session.attempt_batch(batch, opening).await;
         working.end(result)
@@ -23,7 +27,11 @@ impl Session {
 
     /// As with a single statement: a second run when what the session knows proves out of date. Nothing of the first is
     /// done then, if it was a transaction of its own.
-    async fn attempt_batch(&mut self, batch: &Batch<'_>, opening: Option<&str>) -> Result<Block, PgError> {
+    async fn attempt_batch(
+        &mut self,
+        batch: &Batch<'_>,
+        opening: Option<Opening<'_>>,
+    ) -> Result<Block, PgError> {
         match self.run_batch(batch, opening).await {
             Err(error) if self.learn(&error) => {
                 batch.items().iter().for_each(|item| self.statements.forget(item.sql));
@@ -36,12 +44,16 @@ impl Session {
         }
     }
 
-    async fn run_batch(&mut self, batch: &Batch<'_>, opening: Option<&str>) -> Result<Block, PgError> {
+    async fn run_batch(&mut self, batch: &Batch<'_>, opening: Option<Opening<'_>>) -> Result<Block, PgError> {
         let statements = self.prepare_batch(batch).await?;
         check(batch, &statements)?;
         let trace = statements.iter().map(|statement| statement.trace).max().unwrap_or(Trace::None);
         self.trace = self.trace.max(trace);
-        let pipeline = Pipeline::new(&self.client, batch, &statements, opening);
+        let frame = opening.map(|opening| match opening.end {
+            End::Reads => (opening.sql, self.end_of_reading()),
+            End::WhenSafe | End::Late => (opening.sql, "COMMIT"),
+        });
+        let pipeline = Pipeline::new(&self.client, batch, &statements, frame);
         let result = pipeline.run(self.max_result_bytes).await;
         statements.iter().for_each(|prepared| self.ran(prepared));
         result

@@ -25,6 +25,8 @@ impl Session {
     pub(crate) async fn connect(config: &DatabaseConfig) -> Result<Self, PgError> {
         let Opened { client, connection, seen, route } = open(config).await?;
         let limits = &config.limits;
+        let settings = seen.settings();
+        let holds_readers = holds_readers(connection.parameter("server_version"));
         let least = least_trace(connection.parameter("standard_conforming_strings"));
         let inbox = Arc::<Inbox>::default();
         Ok(Self {
@@ -35,6 +37,8 @@ impl Session {
             schema: Arc::default(),
             trace: least,
             least,
+            settings,
+            holds_readers,
             working: false,
             unsure: false,
             cancel: None,
@@ -52,6 +56,12 @@ fn least_trace(standard_strings: Option<&str>) -> Trace {
         Some("off") => Trace::Dirty,
         _ => Trace::None,
     }
+}
+
+/// Since version 16 a server refuses `RESET transaction_read_only`, which makes a transaction that reads one that writes.
+fn holds_readers(version: Option<&str>) -> bool {
+    let major = version.and_then(|version| version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
+    major.is_some_and(|major: u32| major >= 16)
 }
 
 /// A connection to the first server that will do. Dropping the future closes what it has opened.
@@ -143,4 +153,19 @@ async fn drive(mut connection: Driven, inbox: Arc<Inbox>) {
         }
     }
     inbox.hear(None);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::holds_readers;
+
+    #[test]
+    fn versions_are_told_apart() {
+        for (version, holds) in
+            [("15.13 (Debian 15.13-0)", false), ("16.1", true), ("18beta1", true), ("9.6.24", false)]
+        {
+            assert_eq!(holds_readers(Some(version)), holds, "{version}");
+        }
+        assert!(!holds_readers(None) && !holds_readers(Some("unknown")));
+    }
 }

@@ -57,6 +57,10 @@ pub(crate) struct Session {
     trace: Trace,
     /// What is taken for left behind by any use: of a server that reads texts in another way than the judgement does.
     least: Trace,
+    /// Whether its server holds a transaction that reads to it.
+    holds_readers: bool,
+    /// The count of reported settings when it was as new.
+    settings: u64,
     /// Work was begun and not seen to end.
     working: bool,
     /// The server may not have told yet where the session stands.
@@ -106,7 +110,18 @@ impl Session {
             && !self.unsure
             && self.trace == Trace::None
             && self.cancel.is_none()
+            && !self.has_drifted()
             && self.seen.status() == Status::Idle
+    }
+
+    /// Whether the server has reported a setting since it was as new, whatever its statements' texts say.
+    fn has_drifted(&self) -> bool {
+        self.seen.settings() != self.settings
+    }
+
+    /// What ends a transaction that only reads: where it may have become another, nothing of it is to stay.
+    pub(crate) fn end_of_reading(&self) -> &'static str {
+        if self.holds_readers { "COMMIT" } else { "ROLLBACK" }
     }
 
     /// Whether it must not be used again, whatever is done.

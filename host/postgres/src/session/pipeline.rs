@@ -38,8 +38,8 @@ pub(super) struct Pipeline<'a> {
     client: &'a Client,
     batch: &'a Batch<'a>,
     statements: &'a [Arc<Prepared>],
-    /// What begins the batch's own transaction, if it is one.
-    opening: Option<&'a str>,
+    /// What begins and ends the batch's own transaction, if it is one.
+    frame: Option<(&'a str, &'static str)>,
     requests: Box<dyn Iterator<Item = Request<'a>> + Send + 'a>,
     sent: VecDeque<MaybeDone<BoxFuture<'a, Answer>>>,
 }
@@ -49,17 +49,20 @@ impl<'a> Pipeline<'a> {
         client: &'a Client,
         batch: &'a Batch<'a>,
         statements: &'a [Arc<Prepared>],
-        opening: Option<&'a str>,
+        frame: Option<(&'a str, &'static str)>,
     ) -> Self {
         let items = batch.items().iter().zip(statements);
         let runs =
             items.flat_map(|(item, prepared)| item.sets().map(|set| Request::Statement(prepared, set)));
-        let ahead = commits_ahead(batch, statements).then_some(Request::Command("COMMIT"));
-        let requests: Box<dyn Iterator<Item = Request<'a>> + Send> = match opening {
-            Some(opening) => Box::new(once(Request::Command(opening)).chain(runs).chain(ahead)),
+        let ahead = commits_ahead(batch, statements);
+        let requests: Box<dyn Iterator<Item = Request<'a>> + Send> = match frame {
+            Some((opening, end)) => {
+                let end = ahead.then_some(Request::Command(end));
+                Box::new(once(Request::Command(opening)).chain(runs).chain(end))
+            }
             None => Box::new(runs),
         };
-        Self { client, batch, statements, opening, requests, sent: VecDeque::new() }
+        Self { client, batch, statements, frame, requests, sent: VecDeque::new() }
     }
 
     /// Runs it all; the block holds a result per item.
@@ -68,14 +71,12 @@ impl<'a> Pipeline<'a> {
     /// Of the first that failed. Of a transaction of the batch's own nothing is committed then, but for `connection`.
     pub(super) async fn run(mut self, limit: usize) -> Result<Block, PgError> {
         let answers = self.answers(limit).await;
-        if self.opening.is_none() {
-            return answers;
-        }
+        let Some((_, end)) = self.frame else { return answers };
         let ahead = commits_ahead(self.batch, self.statements);
         match answers {
             Ok(block) if ahead => self.next().await.map_err(PgError::outcome_unknown).map(|_| block),
             Ok(block) => {
-                let committed = self.client.batch_execute("COMMIT").await.map_err(PgError::from);
+                let committed = self.client.batch_execute(end).await.map_err(PgError::from);
                 committed.map_err(PgError::outcome_unknown).map(|()| block)
             }
             Err(error) if error.kind == PgErrorKind::Connection && ahead => Err(error.outcome_unknown()),
@@ -91,7 +92,7 @@ impl<'a> Pipeline<'a> {
     }
 
     async fn answers(&mut self, limit: usize) -> Result<Block, PgError> {
-        if self.opening.is_some() {
+        if self.frame.is_some() {
             self.next().await?;
         }
         let items = self.batch.items();

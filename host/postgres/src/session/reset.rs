@@ -30,9 +30,10 @@ impl Session {
         if self.status().await? != Status::Idle {
             self.command("ROLLBACK").await?;
         }
-        if self.trace == Trace::Dirty {
+        if self.trace == Trace::Dirty || self.has_drifted() {
             self.reset().await?;
             self.trace = self.least;
+            self.settings = self.seen.settings();
         }
         match self.seen.status() {
             Status::Idle => Ok(()),

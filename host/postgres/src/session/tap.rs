@@ -42,6 +42,7 @@ pub(crate) struct Seen {
     rows: AtomicU64,
     parsed: AtomicU64,
     errors: AtomicU64,
+    settings: AtomicU64,
     oversized: AtomicBool,
     /// A COPY from the client is about to start.
     copies: AtomicBool,
@@ -107,6 +108,12 @@ impl Seen {
         }
     }
 
+    /// How often the server has said that a setting has another value: those that it reports, such as the time zone, the
+    /// search path (since version 18) and who the session is for.
+    pub(crate) fn settings(&self) -> u64 {
+        self.settings.load(Ordering::Acquire)
+    }
+
     /// Whether the connection was broken because a message was over the limit.
     pub(crate) fn oversized(&self) -> bool {
         self.oversized.load(Ordering::Acquire)
@@ -132,6 +139,7 @@ impl<S> Tap<S> {
             rows: AtomicU64::new(0),
             parsed: AtomicU64::new(0),
             errors: AtomicU64::new(0),
+            settings: AtomicU64::new(0),
             oversized: AtomicBool::new(false),
             copies: AtomicBool::new(false),
             answers: AtomicU32::new(u32::MAX),
@@ -157,12 +165,14 @@ struct Frames {
     errors: u64,
     rows: u64,
     parsed: u64,
+    settings: u64,
 }
 
 const PARSE_COMPLETE: u8 = b'1';
 const DATA_ROW: u8 = b'D';
 const READY_FOR_QUERY: u8 = b'Z';
 const ERROR: u8 = b'E';
+const PARAMETER_STATUS: u8 = b'S';
 
 /// Why the connection is to be broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,6 +207,7 @@ impl Frames {
                 self.errors += u64::from(kind == ERROR);
                 self.rows += u64::from(kind == DATA_ROW);
                 self.parsed += u64::from(kind == PARSE_COMPLETE);
+                self.settings += u64::from(kind == PARAMETER_STATUS);
                 // The length counts itself, not the type byte.
                 self.body = (u32::from_be_bytes([a, b, c, d]) as usize).saturating_sub(4);
                 if self.body > self.limit {
@@ -214,11 +225,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
         let before = buf.filled().len();
         std::task::ready!(Pin::new(socket).poll_read(cx, buf))?;
         let new = buf.filled().get(before..).unwrap_or_default();
+        let reported = frames.settings;
         let followed = frames.follow(new, |status| seen.ready(status));
         seen.errors.store(frames.errors, Ordering::Release);
         seen.rows.store(frames.rows, Ordering::Release);
         seen.parsed.store(frames.parsed, Ordering::Release);
         seen.received.fetch_add(new.len() as u64, Ordering::AcqRel);
+        if frames.settings != reported {
+            seen.settings.store(frames.settings, Ordering::Release);
+        }
         Poll::Ready(followed.map_err(|broken| {
             seen.oversized.fetch_or(broken == Break::Size, Ordering::AcqRel);
             io::ErrorKind::FileTooLarge.into()
@@ -260,7 +275,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
 mod tests {
     use super::*;
 
-    const STREAM: &[u8] = b"C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05TE\0\0\0\x04Z\0\0\0\x05EN\0\0\0\x04Z\0\0\0\x05I";
+    const STREAM: &[u8] =
+        b"S\0\0\0\x08a\0b\0C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05TE\0\0\0\x04Z\0\0\0\x05EN\0\0\0\x04Z\0\0\0\x05I";
 
     #[test]
     fn statuses_are_seen_however_the_stream_is_cut() {
@@ -272,7 +288,8 @@ mod tests {
                 true
             };
             assert!(STREAM.chunks(size).all(|chunk| frames.follow(chunk, &mut push).is_ok()));
-            assert_eq!((seen.as_slice(), frames.errors), (b"TEI".as_slice(), 1), "cut every {size}");
+            let counts = (frames.errors, frames.settings);
+            assert_eq!((seen.as_slice(), counts), (b"TEI".as_slice(), (1, 1)), "cut every {size}");
         }
     }
 

@@ -135,13 +135,14 @@ impl Session {
             End::Late => false,
         };
         let opened = self.client.simple_query_raw(opening.sql).await?;
+        let end_of_it = if opening.reads() { self.end_of_reading() } else { "COMMIT" };
         let (rows, ended) = {
             let client = Arc::clone(&self.client);
             let mut run = pin!(maybe_done(self.run(&prepared, params)));
             // Its first poll sends it.
             let _ = poll!(&mut run);
             let ended = match ahead {
-                true => Some(client.simple_query_raw("COMMIT").await?),
+                true => Some(client.simple_query_raw(end_of_it).await?),
                 false => None,
             };
             let (opened, ()) = join(end(opened), &mut run).await;

@@ -31,7 +31,7 @@ use self::{
 };
 pub(crate) use self::{cursor::Cursor, log::LogLimits};
 use crate::{
-    PgError, PgErrorKind,
+    Database, PgError, PgErrorKind,
     call::CallLimits,
     ident::quoted,
     pool::Lease,
@@ -51,6 +51,8 @@ pub struct Transaction {
     opening: Box<str>,
     retries: u32,
     observer: Observer,
+    /// By its grant it only reads.
+    reads: bool,
     begun: AtomicU32,
     replayed: AtomicU32,
 }
@@ -78,19 +80,15 @@ enum Standing {
 }
 
 impl Transaction {
-    /// The transaction that `opening` began on `lease`.
-    pub(crate) fn new(
-        lease: Lease,
-        limits: CallLimits,
-        opening: String,
-        retries: u32,
-        observer: Observer,
-    ) -> Self {
+    /// The transaction that `opening` began on `lease`, a session of this database.
+    pub(crate) fn new(lease: Lease, database: &Database, opening: String, retries: u32) -> Self {
+        let (limits, observer, reads) = (database.limits, database.observer.clone(), database.read_only);
         // Without retries it is begun anew only at its first statement, when there is nothing to repeat.
         let log = Log::new(if retries > 0 { limits.replay } else { LogLimits::NONE });
         let state = State { standing: Standing::Open(lease), log, cursors: Cursors::default() };
         let (opening, begun, replayed) = (opening.into(), AtomicU32::new(0), AtomicU32::new(0));
-        Self { state: Arc::new(Mutex::new(state)), limits, opening, retries, observer, begun, replayed }
+        let state = Arc::new(Mutex::new(state));
+        Self { state, limits, opening, retries, observer, reads, begun, replayed }
     }
 
     /// The same transaction with less time for each statement. A longer time than the grant's changes nothing.
@@ -171,7 +169,11 @@ impl Transaction {
         }
         let mut observation = self.observer.begin(What::Commit);
         observation.has_session(lease.moved());
-        let answer = Call::Commit.run(&mut lease, &self.limits).await;
+        let end = match self.reads {
+            true if lease.end_of_reading() == "ROLLBACK" => Call::Command("ROLLBACK"),
+            _ => Call::Commit,
+        };
+        let answer = end.run(&mut lease, &self.limits).await;
         let answer = match (answer, &mut state.log) {
             (Err(failure), log) if self.retries > 0 && failure.is_serialization_failure() => {
                 log.expect();

@@ -145,6 +145,34 @@ async fn ended(mut stream: RowStream) {
     while stream.next().await.unwrap().is_some() {}
 }
 
+/// What no text shows, the server may report.
+#[tokio::test]
+async fn a_setting_that_is_reported_does_not_stay() {
+    let db = db_with(one_session()).await;
+    for sql in [
+        "CREATE TABLE t (id int)",
+        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM set_config('TimeZone', 'Asia/Tokyo', false); RETURN NEW; END $$",
+        "CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION touch()",
+        "CREATE VIEW settings AS SELECT * FROM pg_settings",
+    ] {
+        db.query(sql, &[]).await.unwrap();
+    }
+    let (zone, pid) = ("SELECT current_setting('TimeZone')", "SELECT pg_backend_pid()");
+    let before = (db.value(zone, &[]).await, db.value(pid, &[]).await);
+    for sql in
+        ["INSERT INTO t VALUES (1)", "UPDATE settings SET setting = 'Asia/Tokyo' WHERE name = 'TimeZone'"]
+    {
+        db.query(sql, &[]).await.unwrap();
+        assert_eq!((db.value(zone, &[]).await, db.value(pid, &[]).await), before, "{sql}");
+    }
+    let tx = db.begin().await;
+    tx.query("INSERT INTO t VALUES (1)", &pack(&[])).await.unwrap();
+    assert_eq!(tx_value(&tx, zone).await, "'Asia/Tokyo'");
+    tx.commit().await.unwrap();
+    assert_eq!(db.value(zone, &[]).await, before.0);
+}
+
 #[tokio::test]
 async fn a_seed_does_not_make_the_next_ones_chance() {
     let db = db_with(one_session()).await;
