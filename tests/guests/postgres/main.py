@@ -176,6 +176,18 @@ def copy_garbage(pg: Database):
         return {**told(error), "count": pg.exec("SELECT count(*) FROM garbage").scalar()}
 
 
+@app.post("/copy-much")
+def copy_much(pg: Database, mib: int):
+    """Sends so much into a COPY whose rows the server throws away, and takes as much out of one."""
+    pg.exec("CREATE TABLE IF NOT EXISTS much (t text)")
+    line = "x" * 1023 + "\n"
+    with pg.copy_in("COPY much FROM STDIN WHERE t IS NULL") as pipe:
+        for _ in range(mib * 16):
+            pipe.write(line * 64)
+    taken = sum(map(len, pg.copy_out(f"COPY (SELECT repeat('x', 1023) FROM generate_series(1, {mib * 1024})) TO STDOUT")))
+    return {"rows": pipe.rows, "taken": taken}
+
+
 @app.get("/copy.csv")
 def copy_csv(pg: Database, rows: int):
     return CopyResponse(pg, f"COPY (SELECT i, repeat('y', 100) FROM generate_series(1, {rows}) AS i) TO STDOUT (FORMAT csv)", filename="rows.csv")
