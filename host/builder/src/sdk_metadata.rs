@@ -69,6 +69,6 @@ mod tests {
         let points = fs::read_to_string(folder.join("entry_points.txt")).unwrap();
         let dialect =
             "[sqlalchemy.dialects]\npostgresql.fasterapi = fasterapi.pg.sqlalchemy:FasterapiDialect\n";
-        assert_eq!(points, dialect);
+        assert!(points.contains(dialect), "{points}");
     }
 }

@@ -13,6 +13,7 @@ mod shell;
 mod show;
 mod test;
 mod up;
+mod wheel;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,8 @@ enum Task {
     BuildGuest(build_guest::BuildGuest),
     /// Builds the WASI wheels of guest-sdk/wasi-wheels and prints their folder.
     WasiWheels,
+    /// Makes the wheels `fasterapi` and `fasterapi-host`, and installs them in a trial environment.
+    Wheel,
     /// Checks which crate may depend on which (host/ARCHITECTURE.md).
     Floors,
     /// Runs the benchmarks.
@@ -65,6 +68,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Guests => guests::run()?,
         Task::BuildGuest(task) => task.run()?,
         Task::WasiWheels => show::line(&setup::wheels()?.display().to_string()),
+        Task::Wheel => wheel::run()?,
         Task::Floors => floors::run()?,
         Task::Bench(task) => task.run()?,
     }
