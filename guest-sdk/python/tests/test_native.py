@@ -189,6 +189,19 @@ def test_without_a_host(environment: dict[str, str], said: str) -> None:
     assert said in done.stdout and not done.stderr, done
 
 
+def test_a_host_of_another_version(tmp_path: Path) -> None:
+    program = tmp_path / "fasterapi-host"
+    program.write_text("#!/bin/sh\necho /a/socket\nread line\n")
+    program.chmod(0o755)
+    done = python(
+        "from fasterapi.pg import PgConnectionError, PgPool",
+        "try: PgPool().get()",
+        "except PgConnectionError as error: print(error.message)",
+        FASTERAPI_HOST_BIN=str(program),
+    )
+    assert "is of another version than the package `fasterapi`" in done.stdout and not done.stderr, done
+
+
 def test_the_bridge_ends_with_its_process(server: None) -> None:
     done = python(
         "from fasterapi.pg import PgPool",

@@ -1,7 +1,8 @@
 //! `fasterapi:postgres` for one ordinary Python process on this machine: tests, scripts, development.
 //!
 //! The same pools and the same answers as in a component, without WebAssembly. The Python process starts this one and
-//! holds its standard input; [`serve`] says on standard output where it listens, and ends when the input does, so a
+//! holds its standard input; [`serve`] says on standard output where it listens and, after a tab, the number of the
+//! protocol (both sides must have the same), and ends when the input does, so a
 //! bridge never outlives its process. The listening socket stands in a folder of mode 0700.
 //!
 //! # Protocol
@@ -73,7 +74,7 @@ pub struct Grants {
 pub async fn serve(grants: Grants) -> io::Result<()> {
     let bridge = Bridge::open()?;
     let mut stdout = tokio::io::stdout();
-    stdout.write_all(format!("{}\n", bridge.path().display()).as_bytes()).await?;
+    stdout.write_all(format!("{}\t{PROTOCOL}\n", bridge.path().display()).as_bytes()).await?;
     stdout.flush().await?;
     tokio::select! {
         () = bridge.accept(&grants) => Ok(()),
@@ -134,3 +135,5 @@ impl Bridge {
 }
 
 const SOCKET: &str = "bridge";
+/// To be raised with every change of the protocol above; also in the SDK, `fasterapi/pg/_native/process.py`.
+const PROTOCOL: u32 = 2;

@@ -12,6 +12,8 @@ from .line import HostError, broken
 from .types import Error, ErrorKind
 
 BINARY = "FASTERAPI_HOST_BIN"
+_PROTOCOL = "2"
+"""As in host/bridge."""
 _PATIENCE = 30.0
 
 
@@ -28,11 +30,14 @@ class Bridge:
         self._owner = os.getpid()
         _running.add(self)
         assert self._process.stdout is not None
-        self.path = self._process.stdout.readline().decode().rstrip("\n")
+        self.path, _, protocol = self._process.stdout.readline().decode().rstrip("\n").partition("\t")
         if not self.path:
             status = self._process.wait()
             self.stop()
             raise broken(f"`fasterapi-host pg bridge` ended with status {status}: what it said is on standard error")
+        if protocol != _PROTOCOL:
+            self.stop()
+            raise broken(f"`{_program()}` is of another version than the package `fasterapi`: install the same version of both")
 
     def alive(self) -> bool:
         """Whether it runs, and is this process's: one that was forked starts its own."""
