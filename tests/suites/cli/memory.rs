@@ -32,9 +32,11 @@ async fn growth(guest: Guest, pg: &str, rounds: usize, ask: impl Fn(usize) -> As
     server.private_memory().saturating_sub(before)
 }
 
-async fn database() -> String {
+/// The same with a database.
+async fn growth_with_postgres(guest: Guest, rounds: usize, ask: impl Fn(usize) -> Ask) -> usize {
     let postgres = tokio::task::spawn_blocking(Postgres::shared).await.unwrap();
-    postgres.database().await
+    let url = postgres.database().await;
+    growth(guest, &url, rounds, ask).await
 }
 
 /// Bodies of 4 KiB each way: were one of them lost at each request, 80 MB would be.
@@ -61,13 +63,13 @@ async fn streams_leave_nothing_behind() {
 /// 200 MB would be.
 #[tokio::test]
 async fn a_hundred_thousand_queries_leave_nothing_behind() {
-    let grown = growth(Guest::CONFORMANCE, &database().await, 800, |_| get("/pg/many?count=125")).await;
+    let grown = growth_with_postgres(Guest::CONFORMANCE, 800, |_| get("/pg/many?count=125")).await;
     assert!(grown < SETTLING, "{grown} bytes more after 100,000 queries");
 }
 
 /// 1 GB through the guest each way, in chunks of 64 KiB.
 #[tokio::test]
 async fn a_copy_of_a_gigabyte_leaves_nothing_behind() {
-    let grown = growth(Guest::POSTGRES, &database().await, 16, |_| post("/copy-much?mib=64")).await;
+    let grown = growth_with_postgres(Guest::POSTGRES, 16, |_| post("/copy-much?mib=64")).await;
     assert!(grown < SETTLING, "{grown} bytes more after COPYs of 1 GB");
 }
