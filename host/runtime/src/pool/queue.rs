@@ -66,7 +66,8 @@ impl<M: Maker> Pool<M> {
         if is_first && is_stalled(since.elapsed(), here.moved.elapsed(), has_idle) {
             here.allowed = here.allowed.max(here.serving() + 1);
         }
-        if !has_idle && !(is_first && has_waited(since.elapsed(), state.make_time)) {
+        let may_have_more = is_first && has_waited(since.elapsed(), state.make_time);
+        if !has_idle && !may_have_more {
             return false;
         }
         let decision = decide(state.counts(route, true), &self.limits);
