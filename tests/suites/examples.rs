@@ -42,9 +42,9 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn open(guest: Guest, url: String) -> Self {
+    fn open(project: &Path, url: String) -> Self {
         let (folder, programs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        for file in fs::read_dir(guest.dir()).unwrap().flatten().filter(|file| file.path().is_file()) {
+        for file in fs::read_dir(project).unwrap().flatten().filter(|file| file.path().is_file()) {
             fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
         }
         symlink(process::path(), programs.path().join("fasterapi-host")).unwrap();
@@ -111,13 +111,14 @@ fn without_times(line: &str) -> String {
     parts.fold(first, |text, part| text + "\"created\":\"" + &part[part.find('"').unwrap_or_default()..])
 }
 
-async fn follow(guest: Guest) {
+/// Does what the README of a project says, and sees that it says the truth.
+pub(crate) async fn follow(project: &Path) {
     let postgres: Arc<Postgres> = tokio::task::spawn_blocking(Postgres::shared).await.unwrap();
-    let readme = fs::read_to_string(Path::new(&guest.dir()).join("README.md")).unwrap();
+    let readme = fs::read_to_string(project.join("README.md")).unwrap();
     let steps = steps(&readme);
     let serves = steps.iter().filter(|step| step.command.starts_with("fasterapi-host serve")).count();
     assert!(serves == 1 && steps.len() > 3, "{steps:?}");
-    let mut terminal = Terminal::open(guest, postgres.database().await);
+    let mut terminal = Terminal::open(project, postgres.database().await);
     for step in &steps {
         terminal.perform(step).await;
     }
@@ -127,22 +128,22 @@ async fn follow(guest: Guest) {
 
 #[tokio::test]
 async fn hello() {
-    follow(Guest::HELLO).await;
+    follow(&Guest::HELLO.dir()).await;
 }
 
 #[tokio::test]
 async fn items() {
-    follow(Guest::ITEMS).await;
+    follow(&Guest::ITEMS.dir()).await;
 }
 
 #[tokio::test]
 async fn sqlalchemy_app() {
-    follow(Guest::SQLALCHEMY).await;
+    follow(&Guest::SQLALCHEMY.dir()).await;
 }
 
 #[tokio::test]
 async fn starlette_app() {
-    follow(Guest::STARLETTE).await;
+    follow(&Guest::STARLETTE.dir()).await;
 }
 
 /// A guest that no test knows would not be tested.

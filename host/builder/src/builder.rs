@@ -49,6 +49,8 @@ pub struct Built {
     pub bytes: u64,
     /// Whether it came out of the cache as it was.
     pub cached: bool,
+    /// Names what it was made from: equal for equal sources, dependencies and builders.
+    pub key: String,
 }
 
 /// Builds components; a handle on the cache that everything is kept in.
@@ -110,7 +112,13 @@ impl Builder {
             };
             build.component(imports, &folder.join(COMPONENT))
         })?;
-        deliver(&entry.join(COMPONENT), &request.output, cached)
+        deliver(&entry.join(COMPONENT), &request.output, cached, &key)
+    }
+
+    /// Takes a build out of the cache, when nobody will ask for it again: one that was made between two changes of the
+    /// sources. The delivered component stays. Best effort.
+    pub fn forget(&self, built: &Built) {
+        self.cache.forget("builds", &built.key);
     }
 
     fn key(
@@ -252,7 +260,7 @@ fn failure(result: SdkResult) -> BuildError {
 }
 
 /// Puts the finished component where it was asked for, whole.
-fn deliver(component: &Path, output: &Path, cached: bool) -> Result<Built, BuildError> {
+fn deliver(component: &Path, output: &Path, cached: bool, key: &Key) -> Result<Built, BuildError> {
     let bytes = fs::read(component).map_err(BuildError::io("read", component))?;
     let manifest = manifest::read(&bytes)?
         .ok_or_else(|| BuildError::Internal(format!("{} has no manifest", component.display())))?;
@@ -264,5 +272,11 @@ fn deliver(component: &Path, output: &Path, cached: bool) -> Result<Built, Build
         .map_err(BuildError::io("write", output))?;
     aside.write_all(&bytes).map_err(BuildError::io("write", output))?;
     aside.persist(output).map_err(|error| BuildError::io("write", output)(error.error))?;
-    Ok(Built { path: output.to_owned(), manifest, bytes: bytes.len() as u64, cached })
+    Ok(Built {
+        path: output.to_owned(),
+        manifest,
+        bytes: bytes.len() as u64,
+        cached,
+        key: key.as_str().to_owned(),
+    })
 }

@@ -34,4 +34,5 @@ pub use cache::Cache;
 pub use error::{BuildError, Unavailable};
 pub use fasterapi_core::manifest::Manifest;
 pub use progress::{Event, Progress};
+pub use project::is_source;
 pub use target::Target;

@@ -94,6 +94,16 @@ impl Project {
     }
 }
 
+/// Whether a build of the project in `folder` would look at `path`, a file or folder in it that may be gone by now.
+#[must_use]
+pub fn is_source(folder: &Path, path: &Path) -> bool {
+    let Ok(inside) = path.strip_prefix(folder) else { return false };
+    let mut ancestors: Vec<_> = inside.ancestors().filter(|part| !part.as_os_str().is_empty()).collect();
+    let Some(last) = (!ancestors.is_empty()).then(|| ancestors.remove(0)) else { return true };
+    let skipped = |part: &Path, is_folder| is_skipped(&folder.join(part), is_folder);
+    !ancestors.into_iter().any(|part| skipped(part, true)) && !skipped(last, folder.join(last).is_dir())
+}
+
 /// `src` when the module is there and not beside it.
 fn import_root(folder: &Path, module: &str) -> PathBuf {
     let top = module.split('.').next().unwrap_or(module);
@@ -209,6 +219,16 @@ mod tests {
         let copy = tempfile::tempdir().unwrap();
         project.copy_to(copy.path()).unwrap();
         assert_eq!(fs::read_to_string(copy.path().join("app/data.json")).unwrap(), "app/data.json");
+    }
+
+    #[test]
+    fn a_change_of_what_is_left_out_is_none_of_a_source() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &["main.py", "app/x.py", "my/pyvenv.cfg", ".venv/x.py"]);
+        let is = |path: &str| is_source(folder.path(), &folder.path().join(path));
+        assert!(is("main.py") && is("app") && is("app/gone.py") && is("requirements.txt") && is(""));
+        assert!(!is("app/__pycache__/x.pyc") && !is(".venv/x.py") && !is("my/lib/x.py") && !is(".git/index"));
+        assert!(!is("app.wasm") && !is_source(folder.path(), Path::new("/elsewhere/main.py")));
     }
 
     #[test]

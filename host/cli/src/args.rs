@@ -17,6 +17,10 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make a project that works
+    New(NewArgs),
+    /// Build and serve an app, and put every change of its files live
+    Dev(DevArgs),
     /// Make a component from a Python app
     Build(BuildArgs),
     /// Serve a component over HTTP/1.1 and HTTP/2
@@ -25,6 +29,57 @@ pub(crate) enum Command {
     Routes(RoutesArgs),
     /// Work with the embedded Postgres server
     Pg(PgArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct NewArgs {
+    /// The project's name, and its folder's, which is made here
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// What it begins with
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) template: Template,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Template {
+    /// Two routes, no database
+    #[default]
+    Hello,
+    /// Items in Postgres: create, read, change, delete, list
+    Items,
+}
+
+/// Like `build` and `serve` in one. Requests in flight finish on the version that they began with, and connections
+/// stay open. What does not build or start is shown in the terminal, and in the browser until a change mends it; the
+/// version before it serves on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DevArgs {
+    /// The app: a module and a name in it
+    #[arg(value_name = "MODULE:ATTR", default_value = "main:app")]
+    pub(crate) target: String,
+    /// The project's folder
+    #[arg(short = 'C', long = "dir", value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Where to listen [default: 127.0.0.1:8000]
+    #[arg(long, value_name = "IP:PORT", env = "FASTERAPI_ADDR")]
+    pub(crate) addr: Option<SocketAddr>,
+    /// A file that says which databases the app is granted, and how much of each
+    #[arg(long, value_name = "FILE", env = "FASTERAPI_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// The app's database: `embedded`, a postgres:// URL, or `none` [default: DATABASE_URL, else embedded where the
+    /// app uses Postgres]
+    #[arg(long, value_name = "embedded|URL|none", env = "FASTERAPI_PG", hide_env_values = true)]
+    pub(crate) pg: Option<DatabaseChoice>,
+    /// An environment variable of the app; may be repeated
+    #[arg(short = 'e', long = "env", value_name = "K=V", value_parser = environment)]
+    pub(crate) env: Vec<(String, String)>,
+    /// What is logged, as in RUST_LOG; the app's own output has the target `app`
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "RUST_LOG")]
+    pub(crate) log: String,
+    /// The form of the log
+    #[arg(long, value_enum, default_value_t, env = "FASTERAPI_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
 }
 
 /// The app is found as `MODULE:ATTR` in the project's folder; its dependencies as listed in the folder's

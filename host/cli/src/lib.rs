@@ -8,7 +8,9 @@ mod args;
 mod build;
 mod config;
 mod database;
+mod dev;
 mod exit;
+mod new;
 mod output;
 mod pg;
 mod routes;
@@ -33,6 +35,8 @@ use args::{Args, Command};
 pub fn main() -> ExitCode {
     let args = Args::parse();
     let done = match args.command {
+        Command::New(args) => new::run(&args),
+        Command::Dev(args) => dev::run(args),
         Command::Build(args) => build::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Routes(args) => routes::run(&args),

@@ -15,15 +15,19 @@ use crate::{
 };
 
 pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
-    let format = match args.log_format {
-        LogFormat::Text => fasterapi_telemetry::LogFormat::Text,
-        LogFormat::Json => fasterapi_telemetry::LogFormat::Json,
-    };
-    fasterapi_telemetry::start(&args.log, format).map_err(Failure::input)?;
+    begin_log(&args.log, args.log_format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::other)?;
     let served = runtime.block_on(serve(args));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     served
+}
+
+pub(crate) fn begin_log(filter: &str, format: LogFormat) -> Result<(), Failure> {
+    let format = match format {
+        LogFormat::Text => fasterapi_telemetry::LogFormat::Text,
+        LogFormat::Json => fasterapi_telemetry::LogFormat::Json,
+    };
+    fasterapi_telemetry::start(filter, format).map_err(Failure::input)
 }
 
 async fn serve(args: ServeArgs) -> Result<(), Failure> {
@@ -56,18 +60,18 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
 }
 
 /// The signals that end a server.
-struct Ends {
+pub(crate) struct Ends {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
 impl Ends {
-    fn listen() -> Result<Self, Failure> {
+    pub(crate) fn listen() -> Result<Self, Failure> {
         let listen = |kind| signal(kind).map_err(Failure::other);
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

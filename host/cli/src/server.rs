@@ -78,7 +78,7 @@ pub struct Server {
     _status: Option<StatusSocket>,
 }
 
-const DEFAULT_ADDR: ([u8; 4], u16) = ([127, 0, 0, 1], 8000);
+pub(crate) const DEFAULT_ADDR: ([u8; 4], u16) = ([127, 0, 0, 1], 8000);
 
 impl Server {
     /// Starts everything that a request needs: the port is bound, the database answers, the app's first instance has
@@ -94,24 +94,9 @@ impl Server {
         let said = AppSays::of(manifest.as_ref());
         let (addr, edge) = edge(&config, &said);
         let listener = listen(addr)?;
-        let wanted = wanted(config.databases, config.database, said.uses_postgres);
+        let wanted = wanted(config.databases.clone(), config.database.clone(), said.uses_postgres);
         let databases = Databases::open(&wanted).await?;
-        let grants = Grants {
-            app: name(&config.component).into(),
-            environment: config.environment,
-            postgres: Arc::new(PostgresGrants {
-                databases: databases.registry(),
-                tenant: TenantId::default(),
-                terms: wanted.terms(),
-            }),
-        };
-        let options = AppOptions {
-            grants,
-            instance: config.instance,
-            pool: config.pool,
-            max_reuse: config.max_reuse,
-            compiled_lane: config.lane == LaneChoice::Auto,
-        };
+        let options = app_options(&config, &databases, &wanted);
         let engine = Engine::new().map_err(Failure::other)?;
         let images = ImageCache::open(&cache_folder()?.join("images")).map_err(Failure::other)?;
         let revision = Revision::load(&engine, &images, &component, manifest, options, compiling).await;
@@ -153,10 +138,30 @@ impl Server {
     }
 }
 
+/// How the app of `config` is run, with the databases that `wanted` names.
+pub(crate) fn app_options(config: &ServerConfig, databases: &Databases, wanted: &HostConfig) -> AppOptions {
+    let grants = Grants {
+        app: name(&config.component).into(),
+        environment: config.environment.clone(),
+        postgres: Arc::new(PostgresGrants {
+            databases: databases.registry(),
+            tenant: TenantId::default(),
+            terms: wanted.terms(),
+        }),
+    };
+    AppOptions {
+        grants,
+        instance: config.instance.clone(),
+        pool: config.pool.clone(),
+        max_reuse: config.max_reuse,
+        compiled_lane: config.lane == LaneChoice::Auto,
+    }
+}
+
 /// What a manifest asks of the server.
 #[derive(Default)]
-struct AppSays {
-    uses_postgres: bool,
+pub(crate) struct AppSays {
+    pub(crate) uses_postgres: bool,
     host: Option<String>,
     port: Option<u16>,
     h2: Option<bool>,
@@ -164,7 +169,7 @@ struct AppSays {
 }
 
 impl AppSays {
-    fn of(manifest: Option<&manifest::Manifest>) -> Self {
+    pub(crate) fn of(manifest: Option<&manifest::Manifest>) -> Self {
         let Some(manifest) = manifest else { return Self::default() };
         let value = |name: &str| manifest.server.get(name);
         let flag = |name: &str| value(name).and_then(serde_json::Value::as_bool);
@@ -177,6 +182,11 @@ impl AppSays {
         }
     }
 
+    /// Whether the app asks for compression: by itself it gets none.
+    pub(crate) fn compression(&self) -> Compression {
+        if self.compression == Some(true) { Compression::On } else { Compression::Off }
+    }
+
     /// A name that is no address is ignored: a component does not make its host look names up.
     fn addr(&self) -> SocketAddr {
         let (host, port) = DEFAULT_ADDR;
@@ -185,7 +195,11 @@ impl AppSays {
     }
 }
 
-fn wanted(databases: HostConfig, database: Option<DatabaseChoice>, uses_postgres: bool) -> HostConfig {
+pub(crate) fn wanted(
+    databases: HostConfig,
+    database: Option<DatabaseChoice>,
+    uses_postgres: bool,
+) -> HostConfig {
     match database {
         Some(choice) => databases.with_default(choice),
         None if databases.databases.is_empty() => {
@@ -198,17 +212,16 @@ fn wanted(databases: HostConfig, database: Option<DatabaseChoice>, uses_postgres
 fn edge(config: &ServerConfig, said: &AppSays) -> (SocketAddr, EdgeConfig) {
     let mut edge = config.edge.clone();
     edge.protocols.h2 = said.h2.unwrap_or(edge.protocols.h2);
-    let compress = match config.compression {
-        CompressionChoice::App => said.compression.unwrap_or(false),
-        CompressionChoice::On => true,
-        CompressionChoice::Off => false,
+    edge.compression = match config.compression {
+        CompressionChoice::App => said.compression(),
+        CompressionChoice::On => Compression::On,
+        CompressionChoice::Off => Compression::Off,
     };
-    edge.compression = if compress { Compression::On } else { Compression::Off };
     let addr = config.addr.or_else(port_variable).unwrap_or_else(|| said.addr());
     (addr, edge)
 }
 
-fn listen(addr: SocketAddr) -> Result<Listener, Failure> {
+pub(crate) fn listen(addr: SocketAddr) -> Result<Listener, Failure> {
     Listener::bind(addr).map_err(|error| Failure::input(format!("{error}: {}", error.source)))
 }
 
@@ -218,7 +231,7 @@ fn port_variable() -> Option<SocketAddr> {
     Some(([0, 0, 0, 0], port).into())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let at = path.display();
     std::fs::read(path).map_err(|error| Failure::input(format!("cannot read {at}: {error}")))
 }

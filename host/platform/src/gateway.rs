@@ -45,6 +45,20 @@ impl Platform {
         self.live.load_full()
     }
 
+    /// Has `revision` serve from now on. A request in flight stays with the revision that it began with; the future
+    /// ends when the last of them and the work behind it are done, and the old revision has run its shut-down hooks.
+    /// Dropped before, the old revision serves its requests all the same; only its hooks do not run.
+    pub fn swap(&self, revision: Arc<Revision>) -> impl Future<Output = ()> + Send + use<> {
+        let old = self.live.swap(revision);
+        let (pool, released) = (Arc::clone(old.pool()), old.released());
+        drop(old);
+        async move {
+            released.await;
+            pool.drained().await;
+            pool.close().await;
+        }
+    }
+
     /// Waits until the work behind the last response is done.
     pub async fn drained(&self) {
         self.live().pool().drained().await;

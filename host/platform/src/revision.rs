@@ -8,6 +8,8 @@ use fasterapi_runtime::{
     Engine, Grants, ImageCache, InstanceLimits, LoadError, MakeError, Pool, PoolLimits, Template, WarmMaker,
 };
 
+use tokio::sync::watch;
+
 use crate::plan::Plan;
 
 /// How an app is run.
@@ -33,6 +35,8 @@ pub struct Revision {
     routes: Vec<ServedRoute>,
     fallback: ServedRoute,
     pool: Arc<Pool<WarmMaker>>,
+    /// Closes with the revision.
+    alive: watch::Sender<()>,
 }
 
 /// Why a component cannot become a revision.
@@ -93,7 +97,8 @@ impl Revision {
         pool.warm_up().await?;
         let routes = keys.into_iter().zip(plans).map(|(key, plan)| ServedRoute { key, plan }).collect();
         let fallback = ServedRoute { key: fallback, plan: None };
-        Ok(Self { router: Router::new(patterns(&manifest)), manifest, routes, fallback, pool })
+        let (alive, _) = watch::channel(());
+        Ok(Self { router: Router::new(patterns(&manifest)), manifest, routes, fallback, pool, alive })
     }
 
     /// What the app says of itself.
@@ -106,6 +111,13 @@ impl Revision {
     #[must_use]
     pub const fn pool(&self) -> &Arc<Pool<WarmMaker>> {
         &self.pool
+    }
+
+    /// Waits until nobody has this revision any more: no request will ask its pool for an instance. The future does
+    /// not keep it.
+    pub(crate) fn released(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut alive = self.alive.subscribe();
+        async move { while alive.changed().await.is_ok() {} }
     }
 
     /// What serves a method and a decoded path.

@@ -1,11 +1,15 @@
 //! The engine: how components are compiled, and the clock that interrupts them.
 
 use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fmt,
     sync::{Arc, Weak},
     time::Duration,
 };
 
-use wasmtime::Config;
+use parking_lot::RwLock;
+use wasmtime::{CacheStore, Config};
 
 use crate::error::LoadError;
 
@@ -27,8 +31,22 @@ impl Engine {
     /// # Errors
     /// When this machine cannot run one.
     pub fn new() -> Result<Self, LoadError> {
-        let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
-        let inner = wasmtime::Engine::new(&config()).map_err(failed)?;
+        Self::start(&config())
+    }
+
+    /// The same for one that compiles a component again and again as it changes: it remembers each function that it
+    /// compiled, some 100 MB for an app, and compiles only those that are new. What comes out is the same.
+    ///
+    /// # Errors
+    /// When this machine cannot run one.
+    pub fn remembering() -> Result<Self, LoadError> {
+        let mut config = config();
+        config.enable_incremental_compilation(Arc::<Functions>::default()).map_err(failed)?;
+        Self::start(&config)
+    }
+
+    fn start(config: &Config) -> Result<Self, LoadError> {
+        let inner = wasmtime::Engine::new(config).map_err(failed)?;
         let ticker = Arc::new(Ticker);
         spawn_ticker(inner.weak(), Arc::downgrade(&ticker))?;
         Ok(Self { inner, _ticker: ticker })
@@ -36,6 +54,31 @@ impl Engine {
 
     pub(crate) const fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner
+    }
+}
+
+fn failed(error: wasmtime::Error) -> LoadError {
+    LoadError::Engine(format!("{error:#}"))
+}
+
+/// Compiled functions by what they were compiled from.
+#[derive(Default)]
+struct Functions(RwLock<HashMap<Vec<u8>, Vec<u8>>>);
+
+impl fmt::Debug for Functions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} functions", self.0.read().len())
+    }
+}
+
+impl CacheStore for Functions {
+    fn get(&self, key: &[u8]) -> Option<Cow<'_, [u8]>> {
+        self.0.read().get(key).cloned().map(Cow::Owned)
+    }
+
+    fn insert(&self, key: &[u8], value: Vec<u8>) -> bool {
+        self.0.write().insert(key.to_owned(), value);
+        true
     }
 }
 

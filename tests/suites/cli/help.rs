@@ -19,6 +19,8 @@ async fn help(command: &[&str]) -> String {
 async fn every_command_explains_itself() {
     for (name, command) in [
         ("fasterapi-host", &[][..]),
+        ("new", &["new"]),
+        ("dev", &["dev"]),
         ("build", &["build"]),
         ("serve", &["serve"]),
         ("routes", &["routes"]),

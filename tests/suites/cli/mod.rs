@@ -1,8 +1,10 @@
 //! The program: what it prints, how it ends, what it leaves.
 
 mod build;
+mod dev;
 mod help;
 mod memory;
+mod new;
 mod python;
 mod refusals;
 mod routes;

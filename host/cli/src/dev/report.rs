@@ -1,0 +1,105 @@
+//! What the developer sees in the terminal, beside the log.
+
+use std::{
+    fmt,
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    trouble::Trouble,
+    workshop::{Made, Times},
+};
+use crate::{exit::Failure, output};
+
+/// Where the app is served, and what is watched.
+pub(crate) struct Place<'a> {
+    pub(crate) addr: SocketAddr,
+    pub(crate) folder: &'a Path,
+}
+
+/// What is to be said of a version that went live.
+pub(crate) struct Summary {
+    target: String,
+    routes: usize,
+    docs: Option<String>,
+    times: Times,
+}
+
+impl Summary {
+    pub(crate) fn of(made: &Made) -> Self {
+        let manifest = made.revision.manifest();
+        let docs = manifest.routes.iter().find(|route| route.name.as_deref() == Some("swagger_ui_html"));
+        Self {
+            target: manifest.target.clone(),
+            routes: manifest.routes.len(),
+            docs: docs.map(|route| route.path.clone()),
+            times: made.times,
+        }
+    }
+}
+
+/// A change was seen.
+pub(crate) fn changed(paths: &[PathBuf]) {
+    let Some((path, others)) = paths.split_first() else { return };
+    let others = match others.len() {
+        0 => String::new(),
+        1 => " and another file".to_owned(),
+        number => format!(" and {number} other files"),
+    };
+    output::line(format_args!("{}{others} changed", path.display()));
+}
+
+/// The sources serve. Without news they are what served before.
+pub(crate) fn live(first: Option<Place<'_>>, news: Option<&Summary>, mended: bool) {
+    match (first, news) {
+        (Some(Place { addr, folder }), Some(Summary { target, routes, docs, times })) => {
+            output::line(format_args!("listening on http://{addr} ({target}, {routes} routes)"));
+            if let Some(docs) = docs {
+                output::line(format_args!("docs on http://{addr}{docs}"));
+            }
+            output::line(format_args!("watching {}; ready in {times}", folder.display()));
+        }
+        (_, Some(Summary { times, .. })) => {
+            output::line(format_args!("{} in {times}", Painted("32", "live")));
+        }
+        (_, None) if mended => output::line(format_args!("{}: as it was before", Painted("32", "live"))),
+        (_, None) => output::line("nothing that the app is made of has changed"),
+    }
+}
+
+/// The sources do not serve.
+pub(crate) fn broken(first: Option<Place<'_>>, trouble: &Trouble, served: bool) {
+    let _ = output::failure(&Failure::input(trouble.as_str()));
+    if let Some(Place { addr, folder }) = first {
+        output::line(format_args!("listening on http://{addr} (nothing to serve yet)"));
+        output::line(format_args!("watching {}", folder.display()));
+    } else if served {
+        output::line("the version before this change serves on; browsers are shown the error");
+    }
+}
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = |time: std::time::Duration| time.as_secs_f64();
+        let Self { build, compile, start } = *self;
+        let all = seconds(build + compile + start);
+        let (build, compile, start) = (seconds(build), seconds(compile), seconds(start));
+        write!(f, "{all:.1} s (build {build:.1} s, compile {compile:.1} s, start {start:.1} s)")
+    }
+}
+
+/// A word in a colour, on a terminal.
+struct Painted(&'static str, &'static str);
+
+impl fmt::Display for Painted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(colour, word) = self;
+        if io::stdout().is_terminal() {
+            write!(f, "\x1b[1;{colour}m{word}\x1b[0m")
+        } else {
+            f.write_str(word)
+        }
+    }
+}

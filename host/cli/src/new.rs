@@ -1,0 +1,114 @@
+//! `fasterapi-host new`: a project that works with the one command that is printed next.
+//!
+//! Its files are those of `examples/`, so that what a new project does is what the examples' tests show.
+
+use std::{fs, io, path::Path};
+
+use crate::{
+    args::{NewArgs, Template},
+    exit::Failure,
+    output,
+};
+
+const IGNORED: &str = "*.wasm\n__pycache__/\n.venv/\n";
+const LONGEST_NAME: usize = 64;
+
+/// How the README of a project goes on after that of its example.
+const DEVELOP: &str = "
+## While you work on it
+
+```sh
+fasterapi-host dev
+```
+
+builds and serves the app on http://127.0.0.1:8000. A change of a file is built and goes live by itself; requests in flight are
+not dropped. When the app does not start, its traceback is in the terminal and in the browser until a change mends it.
+";
+
+/// What an example gives to a project.
+struct Files {
+    /// The example's name, which its README has for a title and its component for a name.
+    example: &'static str,
+    main: &'static str,
+    requirements: &'static str,
+    readme: &'static str,
+}
+
+macro_rules! example {
+    ($name:literal) => {
+        Files {
+            example: $name,
+            main: include_str!(concat!("../../../examples/", $name, "/main.py")),
+            requirements: include_str!(concat!("../../../examples/", $name, "/requirements.txt")),
+            readme: include_str!(concat!("../../../examples/", $name, "/README.md")),
+        }
+    };
+}
+
+impl Template {
+    const fn files(self) -> Files {
+        match self {
+            Self::Hello => example!("hello"),
+            Self::Items => example!("items"),
+        }
+    }
+}
+
+pub(crate) fn run(args: &NewArgs) -> Result<(), Failure> {
+    let name = &args.name;
+    check(name)?;
+    let folder = Path::new(name);
+    if is_taken(folder)? {
+        return Err(Failure::input(format!("{name} is there already and not an empty folder")));
+    }
+    let files = args.template.files();
+    let readme = files.readme(name);
+    fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
+    for (file, text) in [
+        ("main.py", files.main),
+        ("requirements.txt", files.requirements),
+        ("README.md", &readme),
+        (".gitignore", IGNORED),
+    ] {
+        let path = folder.join(file);
+        fs::write(&path, text).map_err(|error| failed(&path, &error))?;
+    }
+    output::line(format_args!("made {name}: the app is {name}/main.py, its README says how to try it"));
+    output::line(format_args!("next: fasterapi-host dev -C {name}"));
+    Ok(())
+}
+
+impl Files {
+    fn readme(&self, name: &str) -> String {
+        let Self { example, readme, .. } = self;
+        let body = readme.trim_start_matches(&format!("# {example}\n"));
+        let body = body.replace(&format!("{example}.wasm"), "app.wasm");
+        format!("# {name}\n{body}{DEVELOP}")
+    }
+}
+
+/// A name that any shell, file system and registry takes as it is.
+fn check(name: &str) -> Result<(), Failure> {
+    let begins = name.starts_with(|first: char| first.is_ascii_alphabetic());
+    let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if begins && fits && name.len() <= LONGEST_NAME {
+        return Ok(());
+    }
+    Err(Failure::input(format!(
+        "`{}` cannot be the name of a project\nhint: a letter, then letters, digits, `-` and `_`; {LONGEST_NAME} at most",
+        name.escape_default()
+    )))
+}
+
+fn is_taken(folder: &Path) -> Result<bool, Failure> {
+    match fs::read_dir(folder) {
+        Ok(mut entries) => Ok(entries.next().is_some()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(folder.is_symlink()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(true),
+        Err(error) => Err(Failure::input(format!("cannot read {}: {error}", folder.display()))),
+    }
+}
+
+fn failed(path: &Path, error: &io::Error) -> Failure {
+    Failure::other(format!("cannot write {}: {error}", path.display()))
+}
