@@ -14,15 +14,41 @@ pub(crate) enum Token<'a> {
     Sign(u8),
 }
 
+/// A part of a SQL text that is neither space nor comment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part<'a> {
+    Token(Token<'a>),
+    /// A string, a number or a parameter's number.
+    Value,
+}
+
+impl<'a> Part<'a> {
+    const fn token(self) -> Option<Token<'a>> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Value => None,
+        }
+    }
+}
+
 /// The tokens of `sql`.
 pub(crate) fn tokens(sql: &str) -> impl Iterator<Item = Token<'_>> {
-    Lexer { rest: sql }
+    Lexer { rest: sql }.filter_map(Part::token)
 }
 
 /// The tokens of `sql`, each with the offset in bytes of its end.
 pub(crate) fn tokens_to(sql: &str) -> impl Iterator<Item = (Token<'_>, usize)> {
+    parts(sql).filter_map(|(part, _, end)| Some((part.token()?, end)))
+}
+
+/// The parts of `sql`, each with the offsets in bytes of its start and end.
+pub(crate) fn parts(sql: &str) -> impl Iterator<Item = (Part<'_>, usize, usize)> {
     let mut lexer = Lexer { rest: sql };
-    std::iter::from_fn(move || Some((lexer.next()?, sql.len() - lexer.rest.len())))
+    std::iter::from_fn(move || {
+        lexer.pass_over();
+        let start = sql.len() - lexer.rest.len();
+        Some((lexer.next()?, start, sql.len() - lexer.rest.len()))
+    })
 }
 
 struct Lexer<'a> {
@@ -63,6 +89,19 @@ impl<'a> Lexer<'a> {
             }
             if depth == 0 {
                 return;
+            }
+        }
+    }
+
+    /// Spaces and comments.
+    fn pass_over(&mut self) {
+        while let Some(c) = self.rest.chars().next() {
+            match c {
+                '-' if self.rest.starts_with("--") => self.line_comment(),
+                '/' if self.rest.starts_with("/*") => self.block_comment(),
+                // To the server what is not ASCII is part of a word, spaces too.
+                _ if c.is_whitespace() && !in_word(c) => drop(self.cut(c.len_utf8())),
+                _ => return,
             }
         }
     }
@@ -112,7 +151,7 @@ impl<'a> Lexer<'a> {
         continues
     }
 
-    /// `$tag$…$tag$`; a lone `$` is passed over.
+    /// `$tag$…$tag$`; a lone `$` is one too, whose number follows.
     fn dollar(&mut self) {
         let behind = self.rest.get(1..).unwrap_or_default();
         let tag = behind.find(|c: char| !in_word(c) || c == '$').unwrap_or(behind.len());
@@ -126,7 +165,7 @@ impl<'a> Lexer<'a> {
         self.cut_through(delimiter);
     }
 
-    fn word(&mut self) -> Option<Token<'a>> {
+    fn word(&mut self) -> Part<'a> {
         let end = self.rest.find(|c: char| !in_word(c)).unwrap_or(self.rest.len());
         let word = self.cut(end);
         if self.rest.starts_with('\'') && matches!(word, "e" | "E" | "b" | "B" | "x" | "X" | "n" | "N") {
@@ -135,9 +174,9 @@ impl<'a> Lexer<'a> {
                 "e" | "E" => self.escaped_string(),
                 _ => self.string(),
             }
-            return None;
+            return Part::Value;
         }
-        Some(Token::Word(word))
+        Part::Token(Token::Word(word))
     }
 
     fn number(&mut self) {
@@ -156,36 +195,29 @@ fn in_word(c: char) -> bool {
 }
 
 impl<'a> Iterator for Lexer<'a> {
-    type Item = Token<'a>;
+    type Item = Part<'a>;
 
-    fn next(&mut self) -> Option<Token<'a>> {
-        loop {
-            let c = self.rest.chars().next()?;
-            match c {
-                '-' if self.rest.starts_with("--") => self.line_comment(),
-                '/' if self.rest.starts_with("/*") => self.block_comment(),
-                '\'' => {
-                    self.cut(1);
-                    self.string();
-                }
-                '"' => {
-                    self.cut(1);
-                    return Some(Token::Quoted(self.cut_through("\"")));
-                }
-                '$' => self.dollar(),
-                '0'..='9' => self.number(),
-                _ if in_word(c) => {
-                    if let Some(word) = self.word() {
-                        return Some(word);
-                    }
-                }
-                _ if c.is_whitespace() => drop(self.cut(c.len_utf8())),
-                _ => {
-                    self.cut(c.len_utf8());
-                    return Some(Token::Sign(c as u32 as u8));
-                }
+    fn next(&mut self) -> Option<Part<'a>> {
+        self.pass_over();
+        let c = self.rest.chars().next()?;
+        match c {
+            '\'' => {
+                self.cut(1);
+                self.string();
+            }
+            '"' => {
+                self.cut(1);
+                return Some(Part::Token(Token::Quoted(self.cut_through("\""))));
+            }
+            '$' => self.dollar(),
+            '0'..='9' => self.number(),
+            _ if in_word(c) => return Some(self.word()),
+            _ => {
+                self.cut(c.len_utf8());
+                return Some(Part::Token(Token::Sign(c as u32 as u8)));
             }
         }
+        Some(Part::Value)
     }
 }
 
@@ -220,6 +252,7 @@ mod tests {
         assert_eq!(words("E'a'\n -- x\n 'b\\'', c '"), ["c"]);
         assert_eq!(words("e'a' \u{b}\u{c}\r'b\\'' c"), ["c"]);
         assert_eq!(words("'a\\' b"), ["b"]);
+        assert_eq!(words("a\u{a0}b c"), ["a\u{a0}b", "c"], "only ASCII has spaces");
     }
 
     proptest::proptest! {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::BytesMut;
 
-use super::{End, Opening, Session, pipeline::Pipeline, work::Working};
+use super::{Opening, Session, pipeline::Pipeline, work::Working};
 use crate::{
     PgError,
     batch::Batch,
@@ -49,10 +49,7 @@ impl Session {
         check(batch, &statements)?;
         let trace = statements.iter().map(|statement| statement.trace).max().unwrap_or(Trace::None);
         self.trace = self.trace.max(trace);
-        let frame = opening.map(|opening| match opening.end {
-            End::Reads => (opening.sql, self.end_of_reading()),
-            End::WhenSafe | End::Late => (opening.sql, "COMMIT"),
-        });
+        let frame = opening.map(|opening| (opening.sql, self.last_command(opening.end)));
         let pipeline = Pipeline::new(&self.client, batch, &statements, frame);
         let result = pipeline.run(self.max_result_bytes).await;
         statements.iter().for_each(|prepared| self.ran(prepared));

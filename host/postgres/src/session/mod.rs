@@ -129,6 +129,14 @@ impl Session {
         self.trace == Trace::Spoilt || self.is_closed()
     }
 
+    /// What ends a transaction of the host's own.
+    pub(crate) fn last_command(&self, end: End) -> &'static str {
+        match end {
+            End::Reads => self.end_of_reading(),
+            End::WhenSafe | End::Late => "COMMIT",
+        }
+    }
+
     /// Whether something of it was given up, and nothing has come since.
     pub(crate) fn is_in_doubt(&self) -> bool {
         self.unsure && !self.is_closed()

@@ -60,13 +60,10 @@ impl Session {
     ) -> Result<Fetch, PgError> {
         let working = Working::begin(self).await;
         let session = &mut *working.session;
-        let result = match session.attempt_within(opening, sql, params, most).await {
-            Err(error) if session.learn(&error) => {
-                session.statements.forget(sql);
-                session.attempt_within(opening, sql, params, most).await
-            }
-            result => result,
-        };
+        let mut result = session.attempt_within(opening, sql, params, most).await;
+        if session.must_repeat(sql, &result) {
+            result = session.attempt_within(opening, sql, params, most).await;
+        }
         match result {
             Ok(Fetch::First(..)) => working.leave(result),
             _ => working.end(result),
@@ -80,14 +77,21 @@ impl Session {
         sql: &str,
         params: &Params<'_>,
     ) -> Result<(Arc<Prepared>, RowStream), PgError> {
-        let begun = match self.begin_within(opening, sql, params).await {
-            Err(error) if self.learn(&error) => {
-                self.statements.forget(sql);
-                self.begin_within(opening, sql, params).await
-            }
-            begun => begun,
-        };
+        let mut begun = self.begin_within(opening, sql, params).await;
+        if self.must_repeat(sql, &begun) {
+            begun = self.begin_within(opening, sql, params).await;
+        }
         begun.map(|begun| (begun.prepared, begun.rows))
+    }
+
+    /// Whether an attempt failed because of what the session knew of the statement, which it knows no more then. Nothing
+    /// of the attempt is done.
+    fn must_repeat<T>(&mut self, sql: &str, result: &Result<T, PgError>) -> bool {
+        let outdated = result.as_ref().is_err_and(|error| self.learn(error));
+        if outdated {
+            self.statements.forget(sql);
+        }
+        outdated
     }
 
     async fn attempt_within(
@@ -134,15 +138,15 @@ impl Session {
             End::WhenSafe => prepared.columns.is_empty() || is_read(sql, prepared.trace),
             End::Late => false,
         };
+        let last = self.last_command(opening.end);
         let opened = self.client.simple_query_raw(opening.sql).await?;
-        let end_of_it = if opening.reads() { self.end_of_reading() } else { "COMMIT" };
         let (rows, ended) = {
             let client = Arc::clone(&self.client);
             let mut run = pin!(maybe_done(self.run(&prepared, params)));
             // Its first poll sends it.
             let _ = poll!(&mut run);
             let ended = match ahead {
-                true => Some(client.simple_query_raw(end_of_it).await?),
+                true => Some(client.simple_query_raw(last).await?),
                 false => None,
             };
             let (opened, ()) = join(end(opened), &mut run).await;

@@ -1,7 +1,7 @@
 //! The form of a statement: its text without values, comments and spaces, so that all its uses count as one, and
 //! nothing of anybody's data gets into a log or a report.
 
-use crate::lexer::{Token, tokens_to};
+use crate::lexer::{Part, Token, parts};
 
 /// Bytes of a form that are kept. What is longer ends in `…`.
 const MAX_BYTES: usize = 500;
@@ -9,62 +9,20 @@ const MAX_BYTES: usize = 500;
 /// The form of `sql`: plain names in lower case, `?` for each value and parameter, `?, …` for a list of them.
 pub(super) fn fingerprint(sql: &str) -> String {
     let mut form = Form::default();
-    let mut end = 0;
-    for (token, next) in tokens_to(sql) {
-        let start = next.saturating_sub(length(token));
-        if holds_value(sql.get(end..start).unwrap_or_default()) {
-            form.value();
+    let (mut before, mut end) = (None, 0);
+    for (part, start, next) in parts(sql) {
+        match part {
+            Part::Token(token) => form.token(token, start == end),
+            // A string's doubled quote, or the `$` of a parameter: one value.
+            Part::Value if before == Some(Part::Value) => {}
+            Part::Value => form.value(),
         }
-        form.token(token, start == end);
-        end = next;
+        (before, end) = (Some(part), next);
         if form.text.len() > MAX_BYTES {
             return form.cut();
         }
     }
-    if holds_value(sql.get(end..).unwrap_or_default()) {
-        form.value();
-    }
     form.text
-}
-
-const fn length(token: Token<'_>) -> usize {
-    match token {
-        Token::Word(word) => word.len(),
-        Token::Quoted(name) => name.len() + 2,
-        Token::Sign(_) => 1,
-    }
-}
-
-/// Whether there is more than spaces and comments between two tokens.
-fn holds_value(mut between: &str) -> bool {
-    loop {
-        between = between.trim_start();
-        between = match between.get(..2) {
-            Some("--") => between.split_once(['\n', '\r']).map_or("", |(_, rest)| rest),
-            Some("/*") => after_comment(between),
-            _ => return !between.is_empty(),
-        };
-    }
-}
-
-fn after_comment(text: &str) -> &str {
-    let mut depth = 0_u32;
-    let mut rest = text;
-    loop {
-        if rest.starts_with("/*") {
-            depth += 1;
-        } else if rest.starts_with("*/") {
-            depth -= 1;
-        } else {
-            let Some(next) = rest.chars().next() else { return "" };
-            rest = rest.get(next.len_utf8()..).unwrap_or_default();
-            continue;
-        }
-        rest = rest.get(2..).unwrap_or_default();
-        if depth == 0 {
-            return rest;
-        }
-    }
 }
 
 #[derive(Default)]

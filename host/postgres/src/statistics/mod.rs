@@ -172,11 +172,20 @@ impl Observer {
     pub(crate) fn begin(&self, what: What<'_>) -> Observation {
         let statement = self.statistics.statement(&self.route, what);
         let statistics = Arc::clone(&self.statistics);
-        Observation { statistics, statement, begun: Instant::now(), waited: None, before: Moved::default() }
+        let (before, moved) = (Moved::default(), Moved::default());
+        Observation {
+            statistics,
+            statement,
+            begun: Instant::now(),
+            waited: None,
+            before,
+            moved,
+            failed: true,
+        }
     }
 }
 
-/// A call under way. Dropped without an end, it failed.
+/// A call under way, noted when it is dropped: without an end, it failed.
 pub(crate) struct Observation {
     statistics: Arc<Statistics>,
     statement: Arc<Statement>,
@@ -184,6 +193,8 @@ pub(crate) struct Observation {
     /// How long, once it has a session; on which so much had moved before.
     waited: Option<Duration>,
     before: Moved,
+    moved: Moved,
+    failed: bool,
 }
 
 impl Observation {
@@ -205,28 +216,19 @@ impl Observation {
 
     /// It ends, with its session as it is now.
     pub(crate) fn end(mut self, now: Moved, failed: bool) {
-        let moved = now.since(self.before);
-        self.finish(moved, failed || moved.errors > 0);
-        self.waited = Some(DONE);
+        self.moved = now.since(self.before);
+        self.failed = failed || self.moved.errors > 0;
     }
+}
 
-    fn finish(&self, moved: Moved, failed: bool) {
+impl Drop for Observation {
+    fn drop(&mut self) {
+        let Self { moved, failed, .. } = *self;
         let took = self.begun.elapsed();
         let waited = self.waited.unwrap_or(took);
         self.statement.add(took, waited, moved, failed);
         if took >= self.statistics.slow {
             self.statistics.log(&self.statement, took, waited, moved, failed);
-        }
-    }
-}
-
-/// A wait that none is: the end was noted.
-const DONE: Duration = Duration::MAX;
-
-impl Drop for Observation {
-    fn drop(&mut self) {
-        if self.waited != Some(DONE) {
-            self.finish(Moved::default(), true);
         }
     }
 }

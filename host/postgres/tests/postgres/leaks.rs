@@ -3,7 +3,7 @@
 use fasterapi_postgres::{Format, PoolLimits, Reset, RowStream};
 use futures::TryStreamExt;
 
-use crate::support::{P, db, db_with, db_with_config, one_session, pack, server, text, tx_value};
+use crate::support::{Db, P, db, db_with, db_with_config, one_session, pack, server, text, tx_value};
 
 /// Statements that leave something behind, how to see it, and how that looks when nothing is left.
 const LEAKS: &[(&str, &str, &str)] = &[
@@ -145,19 +145,24 @@ async fn ended(mut stream: RowStream) {
     while stream.next().await.unwrap().is_some() {}
 }
 
+/// Makes a table `t`, an INSERT into which sets a setting of the session unseen.
+async fn set_by_insert(db: &Db, setting: &str, value: &str) {
+    let touch = format!(
+        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM set_config('{setting}', '{value}', false); RETURN NEW; END $$"
+    );
+    let fire = "CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION touch()";
+    for sql in ["CREATE TABLE t (id int)", &touch, fire] {
+        db.query(sql, &[]).await.unwrap();
+    }
+}
+
 /// What no text shows, the server may report.
 #[tokio::test]
 async fn a_setting_that_is_reported_does_not_stay() {
     let db = db_with(one_session()).await;
-    for sql in [
-        "CREATE TABLE t (id int)",
-        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
-            $$ BEGIN PERFORM set_config('TimeZone', 'Asia/Tokyo', false); RETURN NEW; END $$",
-        "CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION touch()",
-        "CREATE VIEW settings AS SELECT * FROM pg_settings",
-    ] {
-        db.query(sql, &[]).await.unwrap();
-    }
+    set_by_insert(&db, "TimeZone", "Asia/Tokyo").await;
+    db.query("CREATE VIEW settings AS SELECT * FROM pg_settings", &[]).await.unwrap();
     let (zone, pid) = ("SELECT current_setting('TimeZone')", "SELECT pg_backend_pid()");
     let before = (db.value(zone, &[]).await, db.value(pid, &[]).await);
     for sql in
@@ -249,15 +254,8 @@ async fn a_clean_session_is_not_reset_unless_told() {
     for (reset, kept) in [(Reset::WhenDirtied, true), (Reset::Always, false)] {
         let db = db_with(PoolLimits { reset, ..one_session() }).await;
         // A trigger touches the session unseen.
-        for sql in [
-            "CREATE TABLE t (id int)",
-            "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
-                $$ BEGIN PERFORM set_config('app.user', 'seen', false); RETURN NEW; END $$",
-            "CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION touch()",
-            "INSERT INTO t VALUES (1)",
-        ] {
-            db.query(sql, &[]).await.unwrap();
-        }
+        set_by_insert(&db, "app.user", "seen").await;
+        db.query("INSERT INTO t VALUES (1)", &[]).await.unwrap();
         let seen = db.value("SELECT current_setting('app.user', true)", &[]).await;
         assert_eq!(seen == "'seen'", kept, "{reset:?}: {seen}");
     }
