@@ -15,6 +15,16 @@ use super::{
 };
 use crate::maker::Maker;
 
+/// What a look at the queue has come to for one route.
+#[derive(Clone, Copy)]
+enum Line {
+    Untouched,
+    /// Its first was served.
+    Moved,
+    /// Its first waits on.
+    Waits,
+}
+
 async fn watch<M: Maker>(pool: Weak<Pool<M>>, mut interval: Duration) {
     loop {
         tokio::time::sleep(interval).await;
@@ -39,14 +49,21 @@ impl<M: Maker> Pool<M> {
             return None;
         }
         self.adjust(&mut state);
-        let mut seen = vec![false; state.routes.len()];
+        let mut lines = vec![Line::Untouched; state.routes.len()];
         let mut index = 0;
         while let Some(waiter) = state.waiters.get(index) {
             let (route, since) = (waiter.route, waiter.since);
-            let is_first = seen.get_mut(route).is_some_and(|seen| !std::mem::replace(seen, true));
-            if !self.serve(&mut state, index, route, since, is_first) {
-                index += 1;
+            let line = lines.get(route).copied().unwrap_or(Line::Waits);
+            let served = match line {
+                // There is no more for those behind one who waits on.
+                Line::Waits => false,
+                Line::Untouched => self.serve(&mut state, index, route, since, true),
+                Line::Moved => self.serve(&mut state, index, route, since, false),
+            };
+            if let Some(line) = lines.get_mut(route) {
+                *line = if served { Line::Moved } else { Line::Waits };
             }
+            index += usize::from(!served);
         }
         Some(policy::look_interval(state.make_time))
     }

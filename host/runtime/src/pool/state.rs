@@ -128,8 +128,13 @@ impl<I> State<I> {
     /// Follows how busy the cores were with how many instances may serve.
     pub(super) fn adjust(&mut self, busy: f64, limits: &PoolLimits) {
         let cores = self.gauge.cores();
-        for (number, route) in self.routes.iter_mut().enumerate() {
-            let is_waited_for = self.waiters.iter().any(|waiter| waiter.route == number);
+        let mut waited_for = vec![false; self.routes.len()];
+        for waiter in &self.waiters {
+            if let Some(waited_for) = waited_for.get_mut(waiter.route) {
+                *waited_for = true;
+            }
+        }
+        for (route, is_waited_for) in self.routes.iter_mut().zip(waited_for) {
             route.allowed = policy::adjusted(route.allowed, busy, is_waited_for, cores, limits);
         }
     }
