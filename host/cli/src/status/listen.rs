@@ -1,9 +1,14 @@
 //! The server's side.
 
-use std::{fs, io, path::PathBuf, sync::Arc};
+use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 
 use fasterapi_postgres::Databases;
-use tokio::{io::AsyncWriteExt, net::UnixListener, task::JoinHandle};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{UnixListener, UnixStream},
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
 use super::{DatabaseReport, Report, folder};
 use crate::exit::Failure;
@@ -44,19 +49,29 @@ impl StatusSocket {
     }
 }
 
+/// How long whoever asks may take to read: the next one waits.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Out of descriptors, another try at once would fail again.
+const PAUSE: Duration = Duration::from_millis(100);
+
 async fn answer(listener: UnixListener, report: impl Fn() -> Report) {
     loop {
-        let answered = async {
-            let (mut stream, _) = listener.accept().await?;
-            let report = serde_json::to_vec(&report()).map_err(io::Error::other)?;
-            stream.write_all(&report).await
-        };
-        if let Err(error) = answered.await {
-            tracing::debug!("a connection to the status socket broke: {error}");
-            // Out of descriptors, it would fail again at once.
-            tokio::task::yield_now().await;
+        match listener.accept().await {
+            Ok((stream, _)) => match timeout(PATIENCE, send(stream, &report())).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!("a connection to the status socket broke: {error}"),
+                Err(_) => tracing::debug!("a connection to the status socket took nothing for {PATIENCE:?}"),
+            },
+            Err(error) => {
+                tracing::debug!("the status socket takes no connection: {error}");
+                sleep(PAUSE).await;
+            }
         }
     }
+}
+
+async fn send(mut stream: UnixStream, report: &Report) -> io::Result<()> {
+    stream.write_all(&serde_json::to_vec(report).map_err(io::Error::other)?).await
 }
 
 impl Drop for StatusSocket {
