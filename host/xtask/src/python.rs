@@ -11,6 +11,7 @@ use crate::{shell, show};
 const SDK: &str = "guest-sdk/python";
 const REQUIREMENTS: &str = "requirements-dev.txt";
 const BRIDGE: &str = "fasterapi-bridge";
+const HOST: &str = "fasterapi-host";
 
 /// The commands to run, in the SDK's folder. The tests reach a real Postgres, made of the programs in the folder
 /// `postgres` or those of this machine, through the bridge.
@@ -30,9 +31,10 @@ pub(crate) fn commands(postgres: Option<&Path>) -> Result<[Command; 2]> {
     Ok([command(&["mypy", "--strict", "fasterapi"]), tests])
 }
 
-/// The program that takes the place of `fasterapi-host pg bridge`.
+/// The program that takes the place of `fasterapi-host pg bridge`. Beside it stands the host's own, which the tests of
+/// `fasterapi.testclient` build and serve a component with.
 fn bridge() -> Result<PathBuf> {
-    shell::run(&mut shell::cargo(["build", "--release", "--workspace", "--bin", BRIDGE]))?;
+    shell::run(&mut shell::cargo(["build", "--release", "--workspace", "--bin", BRIDGE, "--bin", HOST]))?;
     Ok(shell::target()?.join("release").join(BRIDGE))
 }
 
