@@ -21,6 +21,8 @@ pub struct Guest {
 impl Guest {
     /// The wide FastAPI app; its `main:app` runs under uvicorn too.
     pub const CONFORMANCE: Self = Self { folder: "tests/guests/conformance", target: "everything:app" };
+    /// FastAPI's tutorial, feature by feature. guest-sdk/python/tests has its requests.
+    pub const TUTORIAL: Self = Self { folder: "tests/guests/tutorial", target: "everything:app" };
     /// An app with `isolation="app"`, compression and no HTTP/2.
     pub const SHARED_STATE: Self = Self { folder: "tests/guests/shared-state", target: "main:app" };
     /// The seed's program with Postgres, as it stands there.
@@ -38,8 +40,9 @@ impl Guest {
     pub const SQLALCHEMY: Self = Self { folder: "examples/sqlalchemy-app", target: "main:app" };
 
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::CONFORMANCE,
+        Self::TUTORIAL,
         Self::SHARED_STATE,
         Self::WITH_POSTGRES,
         Self::POSTGRES,

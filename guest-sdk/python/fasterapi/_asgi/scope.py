@@ -29,6 +29,12 @@ def from_head(head: str, state: dict[str, Any]) -> Scope:
     )
 
 
+def path_of(head: str) -> str:
+    """The path alone."""
+    path = head.split("\0", 2)[1]
+    return unquote(path) if "%" in path else path
+
+
 def make(
     *,
     method: str,

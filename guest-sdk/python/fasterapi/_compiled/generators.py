@@ -82,13 +82,36 @@ def _itself(generator: Any) -> Callable[[], Any]:
     return lambda: generator
 
 
-def unwind(generators: Iterable[Any], error: BaseException) -> None:
-    """Ends dependencies in reverse order while `error` is on its way, as FastAPI's stack does. Raises what comes out."""
+def leave_functions(functions: list[Any]) -> None:
+    """Ends dependencies that end before the response is sent. What they raise is the request's error."""
+    ending, functions[:] = functions[:], []
+    with ExitStack() as stack:
+        for generator in ending:
+            stack.push(exit_of(generator))
+
+
+async def leave_functions_async(functions: list[Any]) -> None:
+    """The same for generators of both kinds."""
+    ending, functions[:] = functions[:], []
+    async with AsyncExitStack() as stack:
+        push(stack, ending)
+
+
+def unwind(generators: Iterable[Any], functions: Iterable[Any], error: BaseException) -> None:
+    """Ends dependencies in reverse order while `error` is on its way, as FastAPI's two stacks do. Raises what comes out."""
     with ExitStack() as stack:
         for generator in generators:
             stack.push(exit_of(generator))
-        raise error
+        with ExitStack() as inner:
+            for generator in functions:
+                inner.push(exit_of(generator))
+            response = _raises(error)
+        response.send()  # a dependency swallowed the error: FastAPI then has no `response` either
     raise FastAPIError(NOT_AWAITED)
+
+
+def _raises(error: BaseException) -> Any:
+    raise error
 
 
 def exit_of(generator: Any) -> Callable[..., Any]:

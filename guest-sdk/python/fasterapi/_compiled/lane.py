@@ -156,6 +156,7 @@ class Lane:
         if outcome.waiting is not None:
             awaited = await self._awaited(outcome)
             if awaited is None:
+                self.support.end()
                 await self.app.router(scope, receive, send)
                 return
             outcome = awaited
@@ -189,10 +190,12 @@ class _Answer:
             if self._form is not None:
                 stack.push_async_callback(self._form.close)
             push(stack, self._outcome.generators)
-            if self._outcome.error is not None:
-                raise self._outcome.error
-            response = self._outcome.response
-            assert isinstance(response, Response)
+            async with AsyncExitStack() as inner:
+                push(inner, self._outcome.functions)
+                if self._outcome.error is not None:
+                    raise self._outcome.error
+                response = self._outcome.response
+                assert isinstance(response, Response)
             await response(scope, receive, send)
             answered = True
         if not answered:

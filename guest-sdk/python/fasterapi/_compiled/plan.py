@@ -76,6 +76,8 @@ class Outcome:
     """An asyncio task that ends with the reply's text."""
     generators: list[Any] = field(default_factory=list)
     """Dependencies that have not ended."""
+    functions: list[Any] = field(default_factory=list)
+    """Those of them that end before the response is sent."""
     dressed: bool = False
     """Whether the response has been through the app's middleware."""
 

@@ -11,7 +11,7 @@ import fastapi
 from fastapi import params
 from fastapi.dependencies.models import Dependant, _is_async_gen_callable, _is_gen_callable
 from fastapi.routing import APIRoute, APIRouter
-from starlette.convertors import PathConvertor, StringConvertor
+from starlette.convertors import FloatConvertor, IntegerConvertor, PathConvertor, StringConvertor, UUIDConvertor
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
@@ -20,8 +20,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 _FASTAPI = "0.165."
 """The FastAPI whose insides this package knows."""
 
-_SEGMENT = re.compile(r"\{[a-zA-Z_][a-zA-Z0-9_]*(:path|:str)?\}")
-
+_SEGMENT = re.compile(r"\{[a-zA-Z_][a-zA-Z0-9_]*(:str)?\}")
+_TAIL = re.compile(r"\{[a-zA-Z_][a-zA-Z0-9_]*:path\}")
+_CONVERTORS = (FloatConvertor, IntegerConvertor, PathConvertor, StringConvertor, UUIDConvertor)
 
 PURE: tuple[Any, ...] = (CORSMiddleware, GZipMiddleware, HTTPSRedirectMiddleware, TrustedHostMiddleware)
 """Middleware that only looks at the request and the response: it may run once more when a request changes lanes."""
@@ -66,7 +67,7 @@ def of_route(route: Any) -> str | None:
     for reason in (_path(route), _stream(route), _body(route)):
         if reason:
             return reason
-    return next((reason for dependant in tree(route.dependant) if (reason := _dependant(dependant, dependant is route.dependant))), None)
+    return next((reason for dependant in tree(route.dependant) if (reason := _dependant(dependant))), None)
 
 
 def tree(dependant: Dependant) -> Iterator[Dependant]:
@@ -78,12 +79,15 @@ def tree(dependant: Dependant) -> Iterator[Dependant]:
 
 def _path(route: Any) -> str | None:
     for name, convertor in route.param_convertors.items():
-        if type(convertor) not in (StringConvertor, PathConvertor):
-            return f"the path converts `{name}` itself: annotate the parameter instead"
-    for segment in route.path.split("/"):
-        if "{" in segment and not _SEGMENT.fullmatch(segment):
-            return f"the path has `{segment}`: a parameter and more in one segment"
+        if type(convertor) not in _CONVERTORS:
+            return f"the path converts `{name}` with a `{type(convertor).__name__}`"
     return None
+
+
+def has_plain_path(route: Any) -> bool:
+    """Whether every parameter of a path is a whole segment, or all from the last one on: the host then takes them out."""
+    *segments, last = route.path.split("/")
+    return all("{" not in segment or _SEGMENT.fullmatch(segment) for segment in segments + ([] if _TAIL.fullmatch(last) else [last]))
 
 
 def _stream(route: Any) -> str | None:
@@ -106,14 +110,12 @@ def takes_form(route: Any) -> bool:
     return route.body_field is not None and isinstance(route.body_field.field_info, params.Form)
 
 
-def _dependant(dependant: Dependant, top: bool) -> str | None:
+def _dependant(dependant: Dependant) -> str | None:
     call = dependant.call
     if dependant.websocket_param_name:
         return f"`{_name(call)}` takes a WebSocket"
     if dependant.concurrency is not None:
         return f"`{_name(call)}` limits its concurrency"
-    if not top and dependant.scope == "function" and (_is_gen_callable(call) or _is_async_gen_callable(call)):
-        return f"`{_name(call)}` ends before the response is sent"
     return None
 
 

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 
 from . import plain
 from .plan import REPLAY, Needs, Plan
-from .reasons import takes_form, tree
+from .reasons import has_plain_path, takes_form, tree
 from .support import Support
 from .waits import may_wait
 
@@ -45,11 +45,12 @@ class _Writer:
         self.query: dict[str, bool] = {}
         self.headers: dict[str, bool] = {}
         self.path = list(route.param_convertors)
+        self.matches = bool(self.path) and not has_plain_path(route)
         self.sees_head = sees_head
-        self.head = False
+        self.head = self.matches
         self.body: str | None = None
         self.solved: dict[Any, str] = {}
-        self.generators = self.responds = self.background = False
+        self.generators = self.functions = self.responds = self.background = False
         callables = list(tree(route.dependant))
         coroutines = [dependant.call for dependant in callables if _is_coroutine_callable(dependant.call)]
         async_generators = any(_is_async_gen_callable(dependant.call) for dependant in callables)
@@ -64,7 +65,7 @@ class _Writer:
         exec(compile(source, f"<plan of {self.route.path}>", "exec"), self.names)
         plan = Plan(
             route=self.route,
-            needs=Needs(tuple(self.path), self.query, self.headers, self.body, self.head or self.sees_head),
+            needs=Needs(() if self.matches else tuple(self.path), self.query, self.headers, self.body, self.head or self.sees_head),
             status=self.route.status_code or 200,
             waits=self.waits,
             threaded=self.threaded,
@@ -94,15 +95,21 @@ class _Writer:
             return self.solved[key]
         result = f"r{len(self.calls)}"
         if _is_gen_callable(dependant.call):
-            self.generators = True
-            self.calls.append(f"{result} = support.enter(generators, {self._runner()}, {call})")
+            self.calls.append(f"{result} = support.enter({self._stack(dependant)}, {self._runner()}, {call})")
         elif _is_async_gen_callable(dependant.call):
-            self.generators = True
-            self.calls.append(f"{result} = await support.enter_async(generators, {call})")
+            self.calls.append(f"{result} = await support.enter_async({self._stack(dependant)}, {call})")
         else:
             self._result(dependant, call, result)
         self.solved.setdefault(key, result)
         return result
+
+    def _stack(self, dependant: Dependant) -> str:
+        """The list of generators that one is to be ended with."""
+        if dependant.scope == "function":
+            self.functions = True
+            return "functions"
+        self.generators = True
+        return "generators"
 
     def _result(self, dependant: Dependant, call: str, result: str) -> None:
         """Writes `result = call`, as FastAPI runs that kind of function."""
@@ -246,6 +253,7 @@ class _Writer:
                 *_indented(2, self._first_part()),
                 *_indented(1, ["except Exception:", "    return REPLAY"]),
                 *_indented(1, ["generators = []"] if self.generators else []),
+                *_indented(1, ["functions = []"] if self.functions else []),
                 *_indented(1, ["try:"]),
                 *_indented(2, self.calls + self._reply(fast)),
                 *_indented(1, ["except BaseException as error:", f"    return support.raised(this, {self._state()}, error)"]),
@@ -257,6 +265,8 @@ class _Writer:
     def _first_part(self) -> list[str]:
         lines = []
         lines.append("raw = from_json(packed)" if self.path or self.query or self.headers else "raw = {}")
+        if self.matches:
+            lines.append("raw.update(support.path_params(this, head))")
         if self.schemas:
             fields = {key: core_schema.typed_dict_field(schema, required=False) for key, schema in self.schemas.items()}
             validate = self._name("validate", SchemaValidator(core_schema.typed_dict_schema(fields, extra_behavior="ignore")).validate_python)
@@ -274,8 +284,15 @@ class _Writer:
         return lines + self.checks
 
     def _reply(self, fast: list[str]) -> list[str]:
-        finish = f"text = support.finish(this, {self._state()}, result, {'response' if self.responds else 'None'}, {'background' if self.background else 'None'})"
-        slow = [f"{finish}", "if text is None:", "    return REPLAY"]
+        given = f"{'response' if self.responds else 'None'}, {'background' if self.background else 'None'}"
+        leave = [("await support.leave_functions_async" if self.waits else "support.leave_functions") + "(functions)"] if self.functions else []
+        slow = [
+            f"made = support.response(this, result, {given})",
+            *leave,
+            f"text = support.sent(this, {self._state()}, made)",
+            "if text is None:",
+            "    return REPLAY",
+        ]
         if not fast:
             return slow
         return [
@@ -285,11 +302,11 @@ class _Writer:
             "if text is None or len(text) > support.largest:",
             *_indented(1, slow),
             "else:",
-            "    text = str(text, 'utf-8')",
+            *_indented(1, [*leave, "text = str(text, 'utf-8')"]),
         ]
 
     def _state(self) -> str:
-        return f"raw, {'generators' if self.generators else '[]'}"
+        return f"raw, {'generators' if self.generators else '[]'}, {'functions' if self.functions else '[]'}"
 
     def _name(self, kind: str, value: Any) -> str:
         name = f"{kind}{len(self.names)}"

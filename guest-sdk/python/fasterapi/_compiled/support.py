@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, Response
 from .._asgi import scope as scopes
 from .._wasm.calls import EAGER
 from .drive import drive
-from .generators import end, enter, enter_async, leave_async, thread, unwind
+from .generators import end, enter, enter_async, leave_async, leave_functions, leave_functions_async, thread, unwind
 from .inbox import Inbox
 from .plan import REPLAY, Outcome, Plan, Replay, pack
 
@@ -78,8 +78,15 @@ class Support:
     def routed(self, plan: Plan, raw: dict[str, Any]) -> dict[str, Any]:
         """What routing adds to a scope."""
         route = plan.route
-        found: dict[str, Any] = {"route": route.original_route, "endpoint": route.endpoint, "path_params": {name: raw[name] for name in plan.needs.path}}
+        found: dict[str, Any] = {"route": route.original_route, "endpoint": route.endpoint, "path_params": {name: raw[name] for name in route.param_convertors}}
         return found
+
+    @staticmethod
+    def path_params(plan: Plan, head: str) -> dict[str, Any]:
+        """The path's parameters, where it takes its pattern to find them (`starlette.routing.Route.matches`)."""
+        route = plan.route
+        found = route.path_regex.match(scopes.path_of(head)).groupdict()
+        return {name: route.param_convertors[name].convert(value) for name, value in found.items()}
 
     def extract(self, fields: list[Any], received: Any) -> dict[str, Any]:
         """Values of parameters that take more than one look."""
@@ -119,6 +126,8 @@ class Support:
 
     enter = staticmethod(enter)
     enter_async = staticmethod(enter_async)
+    leave_functions = staticmethod(leave_functions)
+    leave_functions_async = staticmethod(leave_functions_async)
 
     def leave(self, generators: list[Any]) -> None:
         """Ends the dependencies of a request that was answered. It is too late for what they raise: it is logged, as by any server."""
@@ -132,18 +141,17 @@ class Support:
                 try:
                     thread(end, generator)
                 except Exception as error:
-                    unwind(generators, error)
+                    unwind(generators, (), error)
         except BaseException as error:
             logger.error("Exception in ASGI application\n", exc_info=error)
 
     # --- answers ---
 
-    def finish(self, plan: Plan, raw: dict[str, Any], generators: list[Any], result: Any, given: Response | None, background: Any) -> str | None:
-        """The reply for what an endpoint returned. None: the ASGI lane sends it."""
-        response = self.response(plan, result, given, background)
+    def sent(self, plan: Plan, raw: dict[str, Any], generators: list[Any], functions: list[Any], response: Response) -> str | None:
+        """The reply for a response. None: the ASGI lane sends it."""
         text = pack(response, self.largest)
         if text is None:
-            self.pending = Outcome(plan, raw, response=response, generators=list(generators))
+            self.pending = Outcome(plan, raw, response=response, generators=list(generators), functions=list(functions))
         return text
 
     def response(self, plan: Plan, result: Any, given: Response | None, background: Any) -> Response:
@@ -190,13 +198,13 @@ class Support:
         response: Response = response_class(content, **arguments)
         return response
 
-    def raised(self, plan: Plan, raw: dict[str, Any], generators: list[Any], error: BaseException) -> str:
+    def raised(self, plan: Plan, raw: dict[str, Any], generators: list[Any], functions: list[Any], error: BaseException) -> str:
         """The reply for what was raised: an `HTTPException` under FastAPI's own handler at once, everything else in the ASGI lane."""
         if plan.waits and isinstance(error, asyncio.CancelledError):
             raise error  # it is for whoever waits for the plan
-        if isinstance(error, HTTPException) and self._is_plain(error) and not any(isasyncgen(generator) for generator in generators):
+        if isinstance(error, HTTPException) and self._is_plain(error) and not any(isasyncgen(generator) for generator in [*generators, *functions]):
             try:
-                unwind(list(generators), error)
+                unwind(list(generators), list(functions), error)
             except HTTPException as outcome:
                 text = self._http_reply(outcome)
                 if text is not None:
@@ -204,8 +212,8 @@ class Support:
                 error = outcome
             except BaseException as outcome:
                 error = outcome
-            generators = []
-        self.pending = Outcome(plan, raw, error=error, generators=list(generators))
+            generators = functions = []
+        self.pending = Outcome(plan, raw, error=error, generators=list(generators), functions=list(functions))
         return REPLAY
 
     def _is_plain(self, error: HTTPException) -> bool:

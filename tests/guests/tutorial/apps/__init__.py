@@ -1,0 +1,1 @@
+"""What concerns a whole app: an app a topic."""
