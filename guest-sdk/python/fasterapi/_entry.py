@@ -21,6 +21,7 @@ from fasterapi._wasm import background, logs, runtime, threads  # noqa: E402
 from fasterapi._wasm.fast import FastHttp  # noqa: E402
 from fasterapi._wasm.loop import outside_loop  # noqa: E402
 from fasterapi._wasm.wasi import WasiHttp  # noqa: E402
+from fasterapi._wasm.websockets import WebSockets  # noqa: E402
 
 _scheduler = runtime.install()
 threads.install()
@@ -28,6 +29,7 @@ _app, _lane = prepare.application(outside_loop)
 background.install(_scheduler)
 logs.configure()
 _fast = FastHttp(_scheduler, _app, _lane)
+_websockets = WebSockets(_scheduler, _app, _fast.lifespan)
 _wasi = WasiHttp(_scheduler, _app, _fast.lifespan)
 
 # The bindings call these without awaiting what they give: it goes to `Scheduler.first_poll`.
@@ -63,6 +65,14 @@ class Lifecycle(exports.Lifecycle):  # type: ignore[misc]
     def shutdown(self) -> Any:
         """Runs the app's shut-down."""
         return _fast.shutdown()
+
+
+class Endpoint(exports.Endpoint):  # type: ignore[misc]
+    """`fasterapi:websocket/endpoint`."""
+
+    def serve(self, connection: int, head: str, incoming: Any) -> Any:
+        """Serves one WebSocket."""
+        return _websockets.serve(head, incoming)
 
 
 class Handler(exports.Handler):  # type: ignore[misc]

@@ -27,6 +27,24 @@ mod generated {
     });
 }
 
+/// What a guest may export beside them.
+mod optional {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "
+            package fasterapi:host;
+            world websocket-guest {
+                export fasterapi:websocket/endpoint@0.1.0;
+            }
+        ",
+        world: "fasterapi:host/websocket-guest",
+        exports: { default: async | store },
+        require_store_data_send: true,
+    });
+}
+
 pub use generated::exports::fasterapi::app::http::Response;
 pub use generated::fasterapi::postgres;
 pub use generated::{Guest, GuestIndices, GuestPre};
+pub use optional::exports::fasterapi::websocket::endpoint::Answer as WebsocketAnswer;
+pub use optional::{WebsocketGuest, WebsocketGuestIndices};

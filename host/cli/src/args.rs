@@ -211,6 +211,9 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 100_000, env = "FASTERAPI_MAX_INSTANCE_REUSE_COUNT",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub max_instance_reuse_count: u64,
+    /// WebSockets that an instance serves at a time; beyond it, those of its route get a further instance
+    #[arg(long, value_name = "N", default_value_t = 1000, env = "FASTERAPI_MAX_INSTANCE_WEBSOCKETS", value_parser = positive)]
+    pub max_instance_websockets: usize,
     /// How long an idle instance is kept
     #[arg(long, value_name = "TIME", default_value = "5m", env = "FASTERAPI_IDLE_INSTANCE_TIMEOUT", value_parser = duration)]
     pub idle_instance_timeout: Duration,
@@ -235,6 +238,9 @@ pub struct ServeArgs {
     /// The largest request body
     #[arg(long, value_name = "SIZE", default_value = "16MiB", env = "FASTERAPI_MAX_BODY")]
     pub max_body: ByteSize,
+    /// The largest message that a client may send over a WebSocket
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", env = "FASTERAPI_MAX_WEBSOCKET_MESSAGE")]
+    pub max_websocket_message: ByteSize,
     /// The largest request head
     #[arg(long, value_name = "SIZE", default_value = "32KiB", env = "FASTERAPI_MAX_HEADERS")]
     pub max_headers: ByteSize,

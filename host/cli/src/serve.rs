@@ -101,6 +101,7 @@ impl From<ServeArgs> for ServerConfig {
             max_connections: NonZeroU32::new(args.max_connections).unwrap_or(NonZeroU32::MIN),
             header_bytes: u32::try_from(args.max_headers.as_u64()).unwrap_or(u32::MAX),
             body_bytes: args.max_body.as_u64(),
+            websocket_message_bytes: bytes(args.max_websocket_message),
             ..Limits::default()
         };
         let edge = EdgeConfig { limits, drain_deadline: args.drain_timeout, ..EdgeConfig::default() };
@@ -111,6 +112,7 @@ impl From<ServeArgs> for ServerConfig {
             instance,
             pool,
             max_reuse: args.max_instance_reuse_count,
+            max_websockets: args.max_instance_websockets,
             edge,
             compression: args.compression,
             lane: args.lane,

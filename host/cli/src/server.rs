@@ -41,6 +41,8 @@ pub struct ServerConfig {
     pub pool: PoolLimits,
     /// Requests that an instance serves.
     pub max_reuse: u64,
+    /// WebSockets that an instance serves at a time.
+    pub max_websockets: usize,
     /// The edge. Its protocols and compression give way to what the app says.
     pub edge: EdgeConfig,
     /// Whether responses are compressed.
@@ -62,6 +64,7 @@ impl ServerConfig {
             instance: InstanceLimits::default(),
             pool: PoolLimits::default(),
             max_reuse: 100_000,
+            max_websockets: 1000,
             edge: EdgeConfig::default(),
             compression: CompressionChoice::default(),
             lane: LaneChoice::default(),
@@ -154,6 +157,7 @@ pub(crate) fn app_options(config: &ServerConfig, databases: &Databases, wanted: 
         instance: config.instance.clone(),
         pool: config.pool.clone(),
         max_reuse: config.max_reuse,
+        max_websockets: config.max_websockets,
         compiled_lane: config.lane == LaneChoice::Auto,
     }
 }

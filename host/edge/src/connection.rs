@@ -108,10 +108,16 @@ impl<G: Gateway> Serving<G> {
         let guard = Guard::new(socket, Arc::clone(&self.connection));
         let (gateway, connection) = (Arc::clone(&self.gateway), Arc::clone(&self.connection));
         let service = service_fn(move |request| call(&gateway, &connection, request));
-        let http = builder.serve_connection(TokioIo::new(guard), service);
+        let http = builder.serve_connection(TokioIo::new(guard), service).with_upgrades();
         // The guard ends an idle connection: it knows whether a head has begun.
         let idle = Idle::Unwatched;
-        self.drive(pin!(http), http1::Connection::graceful_shutdown, idle).await;
+        self.drive(pin!(http), http1::UpgradeableConnection::graceful_shutdown, idle).await;
+        let upgrade = self.connection.upgrade.lock().take();
+        if let Some(upgrade) = upgrade
+            && let Err(_in_flight) = upgrade.run(&mut self.watch).await
+        {
+            self.count_cut();
+        }
     }
 
     async fn run_h2(mut self, socket: Socket, permit: Arc<OwnedSemaphorePermit>) {

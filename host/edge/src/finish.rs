@@ -108,7 +108,7 @@ fn fix_bodiless_head(headers: &mut HeaderMap, status: StatusCode, length: Option
     }
 }
 
-fn add_server(headers: &mut HeaderMap, config: &EdgeConfig) {
+pub(crate) fn add_server(headers: &mut HeaderMap, config: &EdgeConfig) {
     if let Some(server) = &config.server {
         headers.entry(SERVER).or_insert_with(|| server.clone());
     }

@@ -7,6 +7,7 @@ use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 
 use crate::RequestBody;
+use crate::websocket::Handshake;
 
 /// Any error, as a response body may end with it. It reaches the log at debug level and never the client.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -29,6 +30,12 @@ pub trait Gateway: Send + Sync + 'static {
     /// On HTTP/1 that is noticed once the request body has been read; while an unread body fills the socket
     /// nothing behind it can be seen.
     fn handle(&self, request: Request<RequestBody>) -> impl Future<Output = Response<ResponseBody>> + Send;
+
+    /// Answers the opening handshake of a WebSocket, which came well formed; its request has no body. As it stands,
+    /// there are no WebSockets: the request is answered as any other, as RFC 9110 (section 7.8) allows.
+    fn upgrade(&self, request: Request<RequestBody>) -> impl Future<Output = Handshake> + Send {
+        async { Handshake::Refused(self.handle(request).await) }
+    }
 }
 
 /// Who asks, over what. An extension of every request.

@@ -5,6 +5,8 @@
 //! well formed and inside the [`Limits`]; what the gateway answers is made fit for the wire, whatever it says.
 //! The edge knows no wasm, no tenants and no routes: it is tested against an echo gateway over real sockets.
 //!
+//! A client may ask for a WebSocket on HTTP/1.1 ([`websocket`]).
+//!
 //! **Life of a request here.** accept → sniff (HTTP/1 or 2) → check the head (`h1`) → admit → `Gateway::handle`
 //! → finish (framing, compression) → body. A request refused on the way is answered by the edge itself with a
 //! small RFC 9457 problem document.
@@ -30,6 +32,7 @@ mod service;
 mod shutdown;
 mod socket;
 mod state;
+pub mod websocket;
 
 pub use compress::Compression;
 pub use config::{EdgeConfig, Protocols};

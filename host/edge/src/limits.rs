@@ -29,6 +29,11 @@ pub struct Limits {
     pub write_idle: Duration,
     /// How long a connection without a request in flight is kept.
     pub keep_alive: Duration,
+    /// Bytes of a message that a client sends over a WebSocket. Over it: closed with 1009.
+    pub websocket_message_bytes: usize,
+    /// How long a WebSocket's client may be silent before it is pinged, and then until it must have answered. Over it:
+    /// closed with 1011.
+    pub websocket_ping: Duration,
     /// Open HTTP/2 streams of one connection. Over it: the stream is refused.
     pub h2_max_streams: u32,
     /// HTTP/2 streams that a client reset before we took them. Over it: the connection ends with
@@ -52,6 +57,8 @@ impl Default for Limits {
             body_idle: Duration::from_secs(30),
             write_idle: Duration::from_secs(30),
             keep_alive: Duration::from_secs(75),
+            websocket_message_bytes: 16 * 1024 * 1024,
+            websocket_ping: Duration::from_secs(20),
             h2_max_streams: 128,
             h2_max_pending_resets: 20,
             h2_max_error_resets: 100,

@@ -1,7 +1,7 @@
 //! What the edge answers by itself: small RFC 9457 problem documents that say nothing of the inside.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderValue, Response, StatusCode};
 
 /// Why the edge answers instead of the gateway.
@@ -33,6 +33,9 @@ refusals! {
     URI_TOO_LONG = URI_TOO_LONG, "The request's target is over the limit.";
     HEAD_TOO_LARGE = REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's headers are over the limit.";
     NO_CONNECT = NOT_IMPLEMENTED, "This server is no proxy.";
+    WEBSOCKET_VERSION = UPGRADE_REQUIRED, "This server speaks version 13 of the WebSocket protocol.";
+    WEBSOCKET_KEY = BAD_REQUEST, "The opening handshake needs one Sec-WebSocket-Key of 16 bytes.";
+    WEBSOCKET_BODY = BAD_REQUEST, "The opening handshake of a WebSocket has no body.";
     BAD_VERSION = HTTP_VERSION_NOT_SUPPORTED, "This server does not speak this version of HTTP here.";
     BAD_RESPONSE = INTERNAL_SERVER_ERROR, "The application's response could not be sent.";
 }
@@ -51,6 +54,11 @@ impl Refusal {
         headers.insert(CONTENT_LENGTH, length);
         if close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        // RFC 6455, section 4.4; RFC 9110, section 15.5.22.
+        if self.status == StatusCode::UPGRADE_REQUIRED {
+            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         }
         response
     }

@@ -11,12 +11,13 @@ use hyper::body::Incoming;
 
 use crate::body::EdgeBody;
 use crate::compress::Coding;
-use crate::finish::finish;
+use crate::finish::{add_server, finish};
 use crate::h1::{is_replacement, valid_host};
 use crate::h2;
 use crate::problem::Refusal;
 use crate::request_body::Fault;
 use crate::state::{Connection, InFlight};
+use crate::websocket::{Handshake, Opening, Upgrade, accept, opening};
 use crate::{Gateway, Limits, RequestBody};
 
 /// What the answer depends on, kept from the request.
@@ -61,6 +62,11 @@ async fn answer<G: Gateway>(
     request: Request<Incoming>,
 ) -> Response<EdgeBody> {
     let asked = Asked::new(&request);
+    match opening(&request) {
+        Opening::None => {}
+        Opening::Malformed(refusal) => return refuse(refusal, &asked, in_flight),
+        Opening::Asked(key) => return upgrade(gateway, in_flight, request, asked, key).await,
+    }
     let (request, fault) = match admit(&in_flight.connection, request) {
         Ok(admitted) => admitted,
         Err(refusal) => return refuse(refusal, &asked, in_flight),
@@ -69,6 +75,31 @@ async fn answer<G: Gateway>(
     match fault.and_then(|fault| fault.get()?.refusal()) {
         Some(refusal) => refuse(refusal, &asked, in_flight),
         None => finish(response, &asked, in_flight),
+    }
+}
+
+/// The answer to the opening handshake of a WebSocket.
+async fn upgrade<G: Gateway>(
+    gateway: &G,
+    in_flight: InFlight,
+    mut request: Request<Incoming>,
+    asked: Asked,
+    key: HeaderValue,
+) -> Response<EdgeBody> {
+    let upgraded = hyper::upgrade::on(&mut request);
+    let request = match admit(&in_flight.connection, request) {
+        Ok((request, _)) => request,
+        Err(refusal) => return refuse(refusal, &asked, in_flight),
+    };
+    match gateway.upgrade(request).await {
+        Handshake::Refused(response) => finish(response, &asked, in_flight),
+        Handshake::Accepted { mut headers, wire } => {
+            let connection = Arc::clone(&in_flight.connection);
+            add_server(&mut headers, &connection.config);
+            let answered = InFlight::new(&connection);
+            *connection.upgrade.lock() = Some(Upgrade::new(upgraded, wire, in_flight));
+            accept(key, headers).map(|body| EdgeBody::full(body, answered))
+        }
     }
 }
 

@@ -77,6 +77,11 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    /// A further view of the same switch.
+    pub(crate) fn another(&self) -> Self {
+        self.shutdown.watch()
+    }
+
     /// The stage now; the task is woken when it changes.
     pub(crate) fn look(&mut self, cx: &mut Context<'_>) -> Stage {
         let known = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));

@@ -5,10 +5,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::flushes::Flushes;
 use crate::problem::Refusal;
+use crate::websocket::Upgrade;
 use crate::{EdgeConfig, Peer};
 
 /// One connection's shared state.
@@ -25,6 +27,8 @@ pub(crate) struct Connection {
     /// Whether a response is under way whose end only the connection's end shows.
     close_delimited: AtomicBool,
     pub(crate) flushes: Flushes,
+    /// What the connection becomes after the response that is under way.
+    pub(crate) upgrade: Mutex<Option<Upgrade>>,
 }
 
 impl Connection {
@@ -38,6 +42,7 @@ impl Connection {
             refusal: OnceLock::new(),
             close_delimited: AtomicBool::new(false),
             flushes: Flushes::default(),
+            upgrade: Mutex::default(),
         }
     }
 

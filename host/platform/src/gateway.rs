@@ -7,7 +7,7 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use fasterapi_edge::{Gateway, Peer, RequestBody, ResponseBody};
+use fasterapi_edge::{Gateway, Peer, RequestBody, ResponseBody, websocket::Handshake};
 use fasterapi_router::decode_path;
 use fasterapi_runtime::{Call, Checkout, PlannedCall, RequestHead, WarmMaker};
 use http::{Request, Response, request::Parts};
@@ -20,6 +20,7 @@ use crate::{
     refusal::Refusal,
     respond::respond,
     revision::{PoolKey, Revision},
+    websockets,
 };
 
 /// A body of at most this many bytes is read whole before an instance is asked for: a slow client then holds no
@@ -98,6 +99,17 @@ impl Gateway for Platform {
         let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         self.serve(request, number).await
     }
+
+    async fn upgrade(&self, request: Request<RequestBody>) -> Handshake {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let revision = self.live.load_full();
+        let Some(websockets) = revision.websockets() else {
+            return Handshake::Refused(self.serve(request, number).await);
+        };
+        let path = decode_path(request.uri().path()).into_owned();
+        let (parts, _) = request.into_parts();
+        websockets::open(websockets, &path, number, websocket_head(parts)).await
+    }
 }
 
 async fn receive(parts: Parts, body: RequestBody, number: u64) -> Result<Call, Refusal> {
@@ -118,6 +130,13 @@ fn head(parts: Parts) -> RequestHead {
     let (client, server) =
         (peer.map_or_else(unknown, |peer| peer.remote), peer.map_or_else(unknown, |peer| peer.local));
     RequestHead { scheme: peer.map_or("http", |peer| peer.scheme.as_str()), client, server, parts }
+}
+
+/// The head of an opening handshake, with the scheme that ASGI gives it.
+fn websocket_head(parts: Parts) -> RequestHead {
+    let head = head(parts);
+    let scheme = if head.scheme == "https" { "wss" } else { "ws" };
+    RequestHead { scheme, ..head }
 }
 
 /// The call of the route's plan, if this request is one for it: whole, and of the kind that the plan takes.

@@ -9,6 +9,7 @@ mod plan;
 mod refusal;
 mod respond;
 mod revision;
+mod websockets;
 
 pub use gateway::Platform;
 pub use revision::{AppOptions, Revision, RevisionError};

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use fasterapi_core::manifest::{self, Isolation, Manifest, RouteKind as ManifestKind};
 use fasterapi_router::{Outcome, RouteKind, RoutePattern, Router};
 use fasterapi_runtime::{
-    Engine, Grants, ImageCache, InstanceLimits, LoadError, MakeError, Pool, PoolLimits, Template, WarmMaker,
+    Engine, Grants, Hubs, ImageCache, InstanceLimits, LoadError, MakeError, Pool, PoolLimits, Template,
+    WarmMaker,
 };
 
 use tokio::sync::watch;
 
-use crate::plan::Plan;
+use crate::{plan::Plan, websockets};
 
 /// How an app is run.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct AppOptions {
     pub pool: PoolLimits,
     /// Requests that one instance serves before it is replaced. 1: each request sees the app as it started.
     pub max_reuse: u64,
+    /// WebSockets that one instance serves at a time.
+    pub max_websockets: usize,
     /// Whether routes that have a plan are served by it.
     pub compiled_lane: bool,
 }
@@ -34,6 +37,8 @@ pub struct Revision {
     /// The pool of each route of the manifest, and its plan.
     routes: Vec<ServedRoute>,
     fallback: ServedRoute,
+    /// None: its instances serve none.
+    websockets: Option<WebSockets>,
     pool: Arc<Pool<WarmMaker>>,
     /// Closes with the revision.
     alive: watch::Sender<()>,
@@ -67,6 +72,12 @@ pub(crate) struct ServedRoute {
     pub(crate) plan: Option<Plan>,
 }
 
+/// The WebSockets of a revision.
+pub(crate) struct WebSockets {
+    pub(crate) hubs: Hubs,
+    pub(crate) routes: websockets::Routes,
+}
+
 /// The key's index of what no route certainly matches: the guest's own router answers there.
 const FALLBACK: usize = 0;
 
@@ -86,19 +97,31 @@ impl Revision {
     ) -> Result<Self, RevisionError> {
         let image = images.load(engine, component, compiling)?;
         let manifest = manifest.unwrap_or_else(unknown_app);
+        let by_request = options.grants.postgres.depend_on_requests();
         let template = Template::new(engine, &image, options.grants, options.instance)?;
         let fallback = PoolKey { index: FALLBACK, name: "*".into() };
         let keys = keys(&manifest, &fallback);
         let plan = |route| options.compiled_lane.then(|| Plan::of(route)).flatten();
         let plans = manifest.routes.iter().map(plan);
         let pools = keys.iter().map(|key| key.index).max().unwrap_or(FALLBACK) + 1;
+        let websockets = template.has_websockets().then(|| websockets::Routes::new(&manifest, pools));
         let maker = WarmMaker::new(Arc::new(template), options.max_reuse);
-        let pool = Pool::new(maker, pools, options.pool);
+        let further = websockets.as_ref().map_or(0, websockets::Routes::pools);
+        let pool = Pool::new(maker, pools + further, options.pool);
         pool.warm_up().await?;
+        let in_one = match by_request || options.max_reuse == 1 {
+            true => 1,
+            false => options.max_websockets,
+        };
+        let websockets = websockets.map(|routes| WebSockets {
+            hubs: Hubs::new(Arc::clone(&pool), pools, further, in_one, options.max_reuse),
+            routes,
+        });
         let routes = keys.into_iter().zip(plans).map(|(key, plan)| ServedRoute { key, plan }).collect();
         let fallback = ServedRoute { key: fallback, plan: None };
         let (alive, _) = watch::channel(());
-        Ok(Self { router: Router::new(patterns(&manifest)), manifest, routes, fallback, pool, alive })
+        let router = Router::new(patterns(&manifest));
+        Ok(Self { manifest, router, routes, fallback, websockets, pool, alive })
     }
 
     /// What the app says of itself.
@@ -118,6 +141,11 @@ impl Revision {
     pub(crate) fn released(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut alive = self.alive.subscribe();
         async move { while alive.changed().await.is_ok() {} }
+    }
+
+    /// What serves its WebSockets.
+    pub(crate) const fn websockets(&self) -> Option<&WebSockets> {
+        self.websockets.as_ref()
     }
 
     /// What serves a method and a decoded path.

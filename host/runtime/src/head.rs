@@ -145,14 +145,23 @@ const LENT: &[u8] = b":body";
 
 /// Status and headers out of a packed response head.
 pub(crate) fn unpack(head: String) -> Result<Head, InvokeError> {
+    unpack_status(head, |status| (200..600).contains(&status))
+}
+
+/// The same out of the answer to the opening handshake of a WebSocket, which may have status 101.
+pub(crate) fn unpack_opening(head: String) -> Result<Head, InvokeError> {
+    unpack_status(head, |status| status == 101 || (200..600).contains(&status))
+}
+
+fn unpack_status(head: String, allowed: fn(u16) -> bool) -> Result<Head, InvokeError> {
     if head.len() > MAX_HEAD_BYTES {
         return Err(InvokeError::Malformed("over 128 KiB of headers"));
     }
     let head = latin1(head)?;
     let mut parts = head.split(|byte| *byte == 0);
     let status = parts.next().and_then(|status| StatusCode::from_bytes(status).ok());
-    let status = status.filter(|status| (200..600).contains(&status.as_u16()));
-    let status = status.ok_or(InvokeError::Malformed("no status from 200 to 599"))?;
+    let status = status.filter(|status| allowed(status.as_u16()));
+    let status = status.ok_or(InvokeError::Malformed("no status that an answer may have"))?;
     let (mut headers, mut lent) = (HeaderMap::with_capacity(8), None);
     while let Some(name) = parts.next() {
         if headers.len() == MAX_HEADERS {

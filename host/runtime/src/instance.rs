@@ -9,7 +9,7 @@ use std::{future::poll_fn, pin::pin, sync::Arc, time::Instant};
 use bytes::Bytes;
 use fasterapi_bindings::{Guest, Response};
 use futures::future::{Either, select};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use wasmtime::{
     Store,
     component::{Accessor, StreamReader},
@@ -17,7 +17,6 @@ use wasmtime::{
 
 use crate::{
     body::{FailureWatch, GuestBody, Producer},
-    compiled::Compiled,
     error::{InvokeError, MakeError},
     guard::{Progress, guard},
     head::{self, Call, Head, Reply},
@@ -25,13 +24,14 @@ use crate::{
     limits::InstanceLimits,
     rest::Rest,
     state::GuestState,
+    template::Exports,
+    websocket::{Activity, Hub, Opening, Room, within_budget},
 };
 
 /// A warm component instance.
 pub struct Instance {
     store: Store<GuestState>,
-    guest: Guest,
-    compiled: Option<Compiled>,
+    exports: Exports,
     limits: Arc<InstanceLimits>,
     served: u64,
     used: Instant,
@@ -41,13 +41,8 @@ pub struct Instance {
 pub type Exchange = oneshot::Sender<Result<Reply, InvokeError>>;
 
 impl Instance {
-    pub(crate) fn new(
-        store: Store<GuestState>,
-        guest: Guest,
-        compiled: Option<Compiled>,
-        limits: Arc<InstanceLimits>,
-    ) -> Self {
-        Self { store, guest, compiled, limits, served: 0, used: Instant::now() }
+    pub(crate) fn new(store: Store<GuestState>, exports: Exports, limits: Arc<InstanceLimits>) -> Self {
+        Self { store, exports, limits, served: 0, used: Instant::now() }
     }
 
     /// Runs the start-up hooks.
@@ -56,7 +51,7 @@ impl Instance {
     /// When they raise, trap, or take too long. The instance must then be discarded.
     pub async fn start(&mut self) -> Result<(), MakeError> {
         let limit = self.limits.startup;
-        let (store, guest) = (&mut self.store, &self.guest);
+        let (store, guest) = (&mut self.store, &self.exports.guest);
         let started = async {
             store
                 .run_concurrent(async |accessor| {
@@ -75,7 +70,7 @@ impl Instance {
 
     /// Runs the shut-down hooks, within the start-up's limit, and drops the instance. What goes wrong is logged.
     pub async fn stop(mut self) {
-        let (store, guest) = (&mut self.store, &self.guest);
+        let (store, guest) = (&mut self.store, &self.exports.guest);
         let stopped = async {
             store
                 .run_concurrent(async |accessor| {
@@ -128,8 +123,9 @@ impl Instance {
         let progress = Progress::new();
         let mut exchange = Some(exchange);
         let ended = {
-            let conversation = Conversation { number: self.served, guest: &self.guest, progress: &progress };
-            let (store, compiled) = (&mut self.store, self.compiled.as_ref());
+            let Exports { guest, compiled, .. } = &self.exports;
+            let conversation = Conversation { number: self.served, guest, progress: &progress };
+            let (store, compiled) = (&mut self.store, compiled.as_ref());
             let run = async {
                 if let (Some(compiled), Some(planned)) = (compiled, call.planned.take()) {
                     let head = if planned.head { call.head.pack() } else { String::new() };
@@ -157,6 +153,32 @@ impl Instance {
                 let _ = exchange.send(Err(error.clone()));
             }
         })
+    }
+}
+
+impl Instance {
+    /// Serves the WebSockets that arrive, side by side, until none is left. Whether it may serve again.
+    ///
+    /// # Errors
+    /// When the guest traps or overruns a limit: all its WebSockets end with it.
+    pub(crate) async fn serve_websockets(
+        &mut self,
+        room: &Room,
+        arrivals: &mut mpsc::UnboundedReceiver<Opening>,
+    ) -> Result<bool, InvokeError> {
+        let Some(guest) = &self.exports.websockets else {
+            return Err(InvokeError::Malformed("the component has no WebSockets"));
+        };
+        self.store.data_mut().begin_websockets(room.capacity());
+        self.store.set_epoch_deadline(2);
+        let activity = Arc::new(Activity::default());
+        let hub = Hub { guest, limits: &self.limits, room, activity: Arc::clone(&activity) };
+        let served = self.store.run_concurrent(async |accessor| hub.serve(accessor, arrivals).await);
+        let served = within_budget(served, &activity, self.limits.cpu).await?;
+        self.used = Instant::now();
+        self.served += room.served();
+        self.store.data_mut().end_request();
+        served.flatten().map_err(|trap| InvokeError::Trapped(first_line(&trap)))
     }
 }
 

@@ -20,6 +20,7 @@ pub mod pool;
 mod rest;
 mod state;
 mod template;
+mod websocket;
 
 pub use body::{GuestBody, RequestBody};
 pub use cores::Work;
@@ -33,3 +34,4 @@ pub use maker::{Maker, Renewal, WarmMaker};
 pub use pool::{Checkout, CheckoutError, Pool, PoolLimits};
 pub use rest::Rest;
 pub use template::{Grants, Template};
+pub use websocket::{Answer, Hubs, HubsError};

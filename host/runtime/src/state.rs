@@ -60,6 +60,13 @@ impl GuestState {
         self.postgres.begin_request(headers);
     }
 
+    /// From here on `capacity` WebSockets share the instance: its records name no request, and it may hold as much open as
+    /// so many instances.
+    pub(crate) fn begin_websockets(&mut self, capacity: usize) {
+        self.log.serve(0);
+        self.postgres.begin_websockets(capacity);
+    }
+
     pub(crate) fn end_request(&mut self) {
         self.postgres.end_request();
     }

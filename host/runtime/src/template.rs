@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fasterapi_bindings::{Guest, GuestIndices};
+use fasterapi_bindings::{Guest, GuestIndices, WebsocketGuest, WebsocketGuestIndices};
 use fasterapi_capabilities::postgres::{self, PostgresGrants};
 use wasmtime::{
     Store,
@@ -30,12 +30,23 @@ pub struct Grants {
     pub postgres: Arc<PostgresGrants>,
 }
 
+/// What an instance is called through.
+pub(crate) struct Exports {
+    pub(crate) guest: Guest,
+    pub(crate) compiled: Option<Compiled>,
+    pub(crate) websockets: Option<WebsocketGuest>,
+}
+
+/// The interface that guests with WebSockets export.
+const WEBSOCKETS: &str = "fasterapi:websocket/endpoint@0.1.0";
+
 /// A linked component with the grants and limits of its instances.
 pub struct Template {
     engine: Engine,
     linked: InstancePre<GuestState>,
     exports: GuestIndices,
     compiled: Option<Export>,
+    websockets: Option<WebsocketGuestIndices>,
     grants: Grants,
     limits: Arc<InstanceLimits>,
 }
@@ -56,7 +67,18 @@ impl Template {
         let exports =
             GuestIndices::new(&linked).map_err(|error| LoadError::MissingExport(first_line(&error)))?;
         let compiled = Export::of(component);
-        Ok(Self { engine: engine.clone(), linked, exports, compiled, grants, limits: Arc::new(limits) })
+        let websockets =
+            component.get_export_index(None, WEBSOCKETS).map(|_| WebsocketGuestIndices::new(&linked));
+        let websockets =
+            websockets.transpose().map_err(|error| LoadError::MissingExport(first_line(&error)))?;
+        let (engine, limits) = (engine.clone(), Arc::new(limits));
+        Ok(Self { engine, linked, exports, compiled, websockets, grants, limits })
+    }
+
+    /// Whether its instances serve WebSockets.
+    #[must_use]
+    pub const fn has_websockets(&self) -> bool {
+        self.websockets.is_some()
     }
 
     /// The bounds of each instance.
@@ -75,15 +97,16 @@ impl Template {
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
         let instance = self.instance(&mut store).await;
-        let (guest, compiled) = instance.map_err(|error| MakeError::Instantiate(first_line(&error)))?;
-        Ok(Instance::new(store, guest, compiled, Arc::clone(&self.limits)))
+        let exports = instance.map_err(|error| MakeError::Instantiate(first_line(&error)))?;
+        Ok(Instance::new(store, exports, Arc::clone(&self.limits)))
     }
 
-    async fn instance(&self, store: &mut Store<GuestState>) -> wasmtime::Result<(Guest, Option<Compiled>)> {
+    async fn instance(&self, store: &mut Store<GuestState>) -> wasmtime::Result<Exports> {
         let instance = self.linked.instantiate_async(&mut *store).await?;
         let guest = self.exports.load(&mut *store, &instance)?;
         let compiled = self.compiled.map(|export| export.bind(store, &instance)).transpose()?;
-        Ok((guest, compiled))
+        let websockets = self.websockets.as_ref().map(|exports| exports.load(&mut *store, &instance));
+        Ok(Exports { guest, compiled, websockets: websockets.transpose()? })
     }
 }
 

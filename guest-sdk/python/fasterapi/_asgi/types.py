@@ -50,3 +50,35 @@ class Sink(Protocol):
 
     async def finished(self) -> None:
         """Waits until everything is on its way."""
+
+
+class MessageSource(Protocol):
+    """What the client of a WebSocket sends."""
+
+    def read(self, on_message: Callable[[int, bytes], None], /) -> None:
+        """Calls back with the kind and the data of the next message, at once or later; the last is a close. One read at a time."""
+
+    def close(self) -> None:
+        """Nobody reads any more."""
+
+
+class MessageSink(Protocol):
+    """Where the answer to an opening handshake and what follows it go. `accept`, `refuse` or `fail` comes first and once."""
+
+    def accept(self, headers: Headers) -> None:
+        """The WebSocket is served."""
+
+    def refuse(self, status: int, headers: Headers, body: bytes) -> None:
+        """It is not; this is the answer."""
+
+    def fail(self, traceback: str) -> None:
+        """No answer: the application failed."""
+
+    async def write(self, kind: int, data: bytes) -> None:
+        """A message. Returns at once while little waits for the client, else when it has taken enough."""
+
+    def close(self, code: int, reason: str) -> None:
+        """The last word."""
+
+    async def finished(self) -> None:
+        """Waits until everything is on its way, and lets go."""

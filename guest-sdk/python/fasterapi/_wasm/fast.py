@@ -100,10 +100,10 @@ class _FastSink:
             self._queue(body)
             self.end(True)
         else:
-            self._resolve(Ok(Response(_pack(status, headers), body.decode("latin-1"), None)))
+            self._resolve(Ok(Response(pack(status, headers), body.decode("latin-1"), None)))
 
     def open(self, status: int, headers: Headers, first: bytes) -> None:
-        head = _pack(status, headers)
+        head = pack(status, headers)
         self._stream = stream = ByteSink(self._scheduler, self._gone)
         long = len(first) > _LARGEST_STRING
         text = "" if long else first.decode("latin-1")
@@ -148,7 +148,8 @@ def _frames(data: bytes) -> Iterator[bytes]:
         yield len(piece).to_bytes(4, "little") + piece
 
 
-def _pack(status: int, headers: Headers) -> str:
+def pack(status: int, headers: Headers) -> str:
+    """A response head, as it crosses."""
     fields = [b"%d" % status]
     for header in headers:
         fields += header

@@ -49,10 +49,11 @@ class ByteSource:
         self._on_data: Callable[[bytes], None]
         self.busy = False
 
-    def read(self, on_data: Callable[[bytes], None]) -> None:
-        """Calls `on_data` with the next bytes, now or later; with none at the end. One read at a time."""
+    def read(self, on_data: Callable[[bytes], None], most: int = _CHUNK) -> None:
+        """Calls `on_data` with the next bytes, now or later; with none at the end. One read at a time. Memory for `most` bytes is held
+        meanwhile."""
         self._on_data = on_data
-        result = self._scheduler.runtime.stream_read(self._type, self._handle, _CHUNK)
+        result = self._scheduler.runtime.stream_read(self._type, self._handle, most)
         if type(result) is self._scheduler.ok:
             self._arrived(*result.value)
         else:
@@ -90,7 +91,7 @@ class ByteSource:
 class ByteSink:
     """The writable end of a `stream<u8>`: a queue that empties as the reader reads."""
 
-    __slots__ = ("_busy", "_handle", "_on_gone", "_open", "_queue", "_scheduler", "_waiters", "closing")
+    __slots__ = ("_busy", "_handle", "_on_gone", "_open", "_queue", "_scheduler", "_waiters", "closing", "waiting")
 
     def __init__(self, scheduler: Scheduler, on_gone: Callable[[], None]) -> None:
         self._scheduler = scheduler
@@ -101,6 +102,8 @@ class ByteSink:
         self._open = False
         self._busy = False
         self.closing = False
+        self.waiting = 0
+        """How many bytes the reader has not taken."""
 
     def open(self) -> Carrier:
         """Makes the stream and gives its readable end."""
@@ -113,6 +116,7 @@ class ByteSink:
         """Queues bytes. Does nothing once the reader has gone."""
         if self._open and not self.closing:
             self._queue.extend(pieces)
+            self.waiting += sum(map(len, pieces))
             if not self._busy:
                 self._pump()
 
@@ -149,6 +153,7 @@ class ByteSink:
 
     def _written(self, code: int, count: int) -> None:
         piece = self._queue.popleft()
+        self.waiting -= count
         if code == _DROPPED:
             self._queue.clear()
             self._drop()

@@ -26,6 +26,8 @@ const MAX_WAITING: usize = 64;
 pub struct PostgresCtx {
     pub(super) grants: Arc<PostgresGrants>,
     leases: usize,
+    /// How many requests, or WebSockets, the instance serves at a time.
+    at_once: usize,
     waiting: HashMap<u32, CancellationToken>,
     pub(super) lent: Lent,
     route: Arc<str>,
@@ -38,7 +40,7 @@ impl PostgresCtx {
     pub fn new(grants: Arc<PostgresGrants>) -> Self {
         let route: Arc<str> = "*".into();
         let values = grants.values(&route, &HeaderMap::new());
-        Self { grants, leases: 0, waiting: HashMap::new(), lent: Lent::default(), route, values }
+        Self { grants, leases: 0, at_once: 1, waiting: HashMap::new(), lent: Lent::default(), route, values }
     }
 
     /// Whether the instance holds what must not outlive a request: a transaction, a stream, a copy, a
@@ -60,9 +62,17 @@ impl PostgresCtx {
 
     /// A request with these headers begins.
     pub fn begin_request(&mut self, headers: &HeaderMap) {
+        self.at_once = 1;
         if !self.grants.terms.is_empty() {
             self.values = self.grants.values(&self.route, headers);
         }
+    }
+
+    /// From here on the instance serves up to `capacity` WebSockets at a time. With more than one, variables take no values from
+    /// headers: whose would they be?
+    pub fn begin_websockets(&mut self, capacity: usize) {
+        self.begin_request(&HeaderMap::new());
+        self.at_once = capacity;
     }
 
     /// A request is over: what it lent and no response named is given up.
@@ -72,8 +82,9 @@ impl PostgresCtx {
 
     /// Begins a call that `cancel` can end.
     pub(super) fn wait(&mut self, ticket: u32) -> Result<CancellationToken, Error> {
-        if self.waiting.len() >= MAX_WAITING {
-            return Err(usage(format!("more than {MAX_WAITING} calls wait in this instance")));
+        let most = MAX_WAITING.saturating_mul(self.at_once);
+        if self.waiting.len() >= most {
+            return Err(usage(format!("more than {most} calls wait in this instance")));
         }
         if self.waiting.contains_key(&ticket) {
             return Err(usage(format!("the ticket {ticket} is in use")));
@@ -130,11 +141,12 @@ impl PostgresCtxView<'_> {
     }
 
     pub(super) fn may_lease(&self) -> Result<(), Error> {
-        if self.ctx.leases + self.ctx.lent.len() < MAX_LEASES {
+        let most = MAX_LEASES.saturating_mul(self.ctx.at_once);
+        if self.ctx.leases + self.ctx.lent.len() < most {
             return Ok(());
         }
         let what = "transactions, streams, copies, listeners and lent bodies";
-        Err(usage(format!("more than {MAX_LEASES} {what} are open in this instance")))
+        Err(usage(format!("more than {most} {what} are open in this instance")))
     }
 
     /// Gives the guest a handle on something that holds a lease.

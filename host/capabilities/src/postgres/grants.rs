@@ -18,6 +18,15 @@ pub struct PostgresGrants {
     pub terms: HashMap<DatabaseAlias, Terms>,
 }
 
+impl PostgresGrants {
+    /// Whether the host sets something by what a request says: its instance then serves one at a time.
+    #[must_use]
+    pub fn depend_on_requests(&self) -> bool {
+        let mut variables = self.terms.values().flat_map(|terms| &terms.variables);
+        variables.any(|(_, variable)| matches!(variable, Variable::Header(_)))
+    }
+}
+
 /// What holds for a revision's statements on one database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {

@@ -67,6 +67,11 @@ impl Guard {
         }
     }
 
+    /// The connection itself, and what was read of it but not handed on: its bytes are HTTP's no more.
+    pub(crate) fn into_raw(self) -> (Socket, BytesMut) {
+        (self.socket, self.held)
+    }
+
     /// Reads into hyper's buffer, and takes back what is not clear.
     fn poll_direct(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();

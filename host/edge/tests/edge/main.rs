@@ -18,3 +18,4 @@ mod malformed;
 mod requests;
 mod responses;
 mod support;
+mod websocket;
