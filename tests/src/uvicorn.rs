@@ -40,6 +40,12 @@ impl Uvicorn {
         SHARED.get_or_init(|| async { tokio::task::spawn_blocking(start).await.unwrap() }).await
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
     /// A client of it.
     #[must_use]
     pub fn client(&self) -> Client {

@@ -16,3 +16,4 @@ mod hello;
 mod instances;
 mod postgres;
 mod standard;
+mod websockets;

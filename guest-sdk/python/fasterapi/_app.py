@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fastapi import FastAPI
+from fastapi import FastAPI, WebSocket
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,13 @@ class App(FastAPI):
             raise ValueError(f'isolation must be "route" or "app", not {isolation!r}')
         super().__init__(**options)
         self.serving = Serving(host, port, enable_h2, compression, isolation)
+
+    def add_api_websocket_route(self, path: str, endpoint: Callable[..., Any], name: str | None = None, **options: Any) -> None:
+        """As FastAPI's. A parameter called `websocket` may go without its type."""
+        parameter = inspect.signature(endpoint).parameters.get("websocket")
+        if parameter is not None and parameter.annotation is parameter.default is inspect.Parameter.empty:
+            endpoint.__annotations__["websocket"] = WebSocket
+        super().add_api_websocket_route(path, endpoint, name, **options)
 
     def run(self, *, port: int | None = None, host: str | None = None) -> None:
         """Builds this app and serves it with `fasterapi-host`, until that ends. Does not return.

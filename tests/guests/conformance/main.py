@@ -7,7 +7,7 @@ import uuid
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from routes import bodies, concurrency, errors, instance, params, responses, security, streams, subapps
+from routes import bodies, concurrency, errors, instance, params, responses, security, sockets, streams, subapps
 
 
 @asynccontextmanager
@@ -22,7 +22,7 @@ async def lifespan(_: FastAPI):
 
 
 app = FastAPI(title="Conformance", lifespan=lifespan)
-for module in (params, bodies, responses, errors, streams, concurrency, instance, security):
+for module in (params, bodies, responses, errors, streams, concurrency, instance, security, sockets):
     app.include_router(module.router)
 errors.install(app)
 subapps.mount(app)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fasterapi_edge::{Compression, Gateway, RequestBody, ResponseBody};
+use fasterapi_edge::{Compression, Gateway, RequestBody, ResponseBody, websocket::Handshake};
 use fasterapi_platform::Platform;
 use http::{Request, Response, header};
 use tokio::sync::watch;
@@ -77,6 +77,13 @@ impl Gateway for DevGateway {
                 response
             }
             (None, trouble) => trouble.unwrap_or_default().text(),
+        }
+    }
+
+    async fn upgrade(&self, request: Request<RequestBody>) -> Handshake {
+        match self.shown().await {
+            Show { app: Some(app), .. } => app.platform.upgrade(request).await,
+            Show { trouble, .. } => Handshake::Refused(trouble.unwrap_or_default().text()),
         }
     }
 }
