@@ -171,8 +171,10 @@ async fn a_hundred_clients_share_an_instance() {
         // Who opened last may be on its way in still.
         assert!(text(client).await.starts_with("hello to "));
     }
-    let (alive, idle) = host.census();
-    assert_eq!(alive - idle, 1, "one instance serves them all");
+    eventually!({
+        let (alive, idle) = host.census();
+        alive - idle == 1
+    });
     drop(clients);
     eventually!(host.census().0 == host.census().1);
 }
@@ -187,8 +189,11 @@ async fn a_full_instance_has_another_beside_it() {
     // Those who are in the same one hear each other.
     clients[2].send(Message::text("alone")).await.unwrap();
     assert_eq!(text(&mut clients[2]).await, "alone to 1");
-    let (alive, idle) = host.census();
-    assert_eq!(alive - idle, 2);
+    // A spare may be under way.
+    eventually!({
+        let (alive, idle) = host.census();
+        alive - idle == 2
+    });
 }
 
 #[tokio::test]

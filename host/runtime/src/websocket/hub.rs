@@ -208,9 +208,8 @@ impl Hub<'_> {
     /// Ends when nobody waits for the answer any more: the client left, or it takes too long, which it is told.
     async fn impatience(&self, exchange: &mut Option<oneshot::Sender<Result<Answer, InvokeError>>>) {
         let left = async {
-            match exchange {
-                Some(waiting) => waiting.closed().await,
-                None => {}
+            if let Some(waiting) = exchange {
+                waiting.closed().await;
             }
         };
         let limit = self.limits.request;

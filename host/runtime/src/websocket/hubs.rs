@@ -82,11 +82,11 @@ impl Hubs {
         let Some(hubs) = hubs else { return Err(CheckoutError::Closed) };
         let mut hubs = hubs.lock().await;
         hubs.retain(|hub| !hub.arrivals.is_closed());
-        let opening = match hubs.iter().find(|hub| hub.room.enter()) {
+        if let Some(hub) = hubs.iter().find(|hub| hub.room.enter()) {
             // It may have trapped just now: its clients are all told so, and this one is no other.
-            Some(hub) => return Ok(drop(hub.arrivals.send(opening))),
-            None => opening,
-        };
+            let _ = hub.arrivals.send(opening);
+            return Ok(());
+        }
         let mut checkout = self.pool.checkout(route).await?;
         if checkout.is_fresh()
             && let Some(instance) = checkout.instance()

@@ -25,7 +25,7 @@ def scope(websocket):
 
 @router.websocket("/scope/{name}")
 async def show_scope(websocket: WebSocket, name: str):
-    await websocket.accept("chat.v3")
+    await websocket.accept("chat.v1")
     await websocket.send_json({"name": name, **scope(websocket)})
     await websocket.close()
 
@@ -106,8 +106,8 @@ async def orders(websocket: WebSocket):
             await websocket._send(message)
         except RuntimeError as error:
             raised.append(str(error))
-    await websocket.send_text(json.dumps(raised))
-    await websocket.close(1001)
+    await websocket._send({"type": "websocket.send", "text": json.dumps(raised)})
+    await websocket._send({"type": "websocket.close", "code": 4002})
 
 
 @router.websocket("/json")
