@@ -22,7 +22,7 @@ APPS = ("main", *sorted(f"apps.{file.stem}" for file in (FOLDER / "apps").glob("
 TOPICS = sorted(file.stem for file in CASES.glob("*.txt"))
 
 _HOST = "localhost:8000"
-_OURS = {"content-length", "transfer-encoding", "connection"}
+_OURS = {"content-length", "transfer-encoding", "connection", "date", "server"}
 """Framing, which is the server's."""
 
 _SERVER = """
