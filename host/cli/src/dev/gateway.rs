@@ -36,7 +36,11 @@ impl DevGateway {
     pub(crate) fn put_live(&self, made: Made) -> Option<impl Future<Output = ()> + Send + use<>> {
         let Made { revision, compression, .. } = made;
         let (platform, retiring) = match self.platform() {
-            Some(platform) => (Arc::clone(&platform), Some(platform.swap(revision))),
+            Some(platform) => {
+                // First, so that nobody who met the new version meets the trouble of the one before.
+                self.mend();
+                (Arc::clone(&platform), Some(platform.swap(revision)))
+            }
             None => (Arc::new(Platform::new(revision)), None),
         };
         self.show.send_replace(Show { app: Some(App { platform, compression }), trouble: None });
