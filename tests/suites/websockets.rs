@@ -234,6 +234,26 @@ async fn a_handler_that_never_ends_keeps_others_out_and_goes() {
 }
 
 #[tokio::test]
+async fn what_the_app_ends_leaves_nothing_behind() {
+    let host = Host::start(Guest::CONFORMANCE, |config| {
+        // Who is still counted as inside keeps the next one out of the instance, for longer than a test waits.
+        config.instance.background = Duration::from_secs(3600);
+        config.max_websockets = 1;
+        config.pool.max_instances = 1;
+    });
+    let host = host.await;
+    for target in ["/ws/rejected", "/ws/denied", "/ws/raises", "/ws/rejected"] {
+        assert!(try_open(host.addr(), target, &[]).await.is_err(), "{target}");
+        eventually!(host.census() == (1, 1));
+    }
+    for target in ["/ws/policy", "/ws/last", "/ws/typed/7?token=t"] {
+        let mut client = open(host.addr(), target).await;
+        while hear(&mut client).await.is_some() {}
+        eventually!(host.census() == (1, 1));
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_listen_holds_up_only_itself() {
     let host = with_last().await;
     let silent = open(host.addr(), "/flood").await;

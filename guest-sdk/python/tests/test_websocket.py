@@ -18,19 +18,14 @@ class Client:
     def __init__(self, *messages: tuple[int, bytes]) -> None:
         self.messages = list(messages)
         self.got: list[Any] = []
-        self.closed = False
         self._on_message: Callable[[int, bytes], None] | None = None
 
     def read(self, on_message: Callable[[int, bytes], None]) -> None:
         assert self._on_message is None, "one read at a time"
         self._on_message = on_message
 
-    def close(self, *said: Any) -> None:
-        """The source's without, the sink's with a code and a reason."""
-        if said:
-            self.got.append(("close", *said))
-        else:
-            self.closed = True
+    def close(self, code: int, reason: str) -> None:
+        self.got.append(("close", code, reason))
 
     def accept(self, headers: Headers) -> None:
         self.got.append(("accept", list(headers)))
@@ -45,6 +40,7 @@ class Client:
         self.got.append((kind, data))
 
     async def finished(self) -> None:
+        """Of the sink, then of the source."""
         self.got.append("finished")
 
     async def play(self) -> None:
@@ -63,7 +59,8 @@ def run(app: ASGIApp, *messages: tuple[int, bytes]) -> list[Any]:
         player = asyncio.ensure_future(client.play())
         await asyncio.wait_for(conversation.run(app), 10)
         player.cancel()
-        assert client.closed and client.got.pop() == "finished"
+        assert client.got[-2:] == ["finished", "finished"]
+        del client.got[-2:]
         return client.got
 
     return asyncio.run(main())

@@ -58,8 +58,8 @@ class MessageSource(Protocol):
     def read(self, on_message: Callable[[int, bytes], None], /) -> None:
         """Calls back with the kind and the data of the next message, at once or later; the last is a close. One read at a time."""
 
-    def close(self) -> None:
-        """Nobody reads any more."""
+    async def finished(self) -> None:
+        """Nobody reads any more. Waits for the read under way, which the client's close ends, and lets go."""
 
 
 class MessageSink(Protocol):

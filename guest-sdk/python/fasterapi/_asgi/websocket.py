@@ -6,13 +6,13 @@ the client's leaving although it does not ask; no more than that, so that a clie
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import traceback
 from collections import deque
 from typing import Any
 
 from .types import ASGIApp, Headers, Message, MessageSink, MessageSource, Scope
+from .waiting import Waiters
 
 logger = logging.getLogger("fasterapi.error")
 
@@ -39,7 +39,7 @@ class Conversation:
         self._sink = sink
         self._stage = _ASKED
         self._messages: deque[Message] = deque([{"type": "websocket.connect"}])
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters = Waiters()
         self._head: tuple[int, list[tuple[bytes, bytes]]]
         self._body = b""
         source.read(self._arrived)
@@ -59,20 +59,15 @@ class Conversation:
         if self._stage == _OPEN:
             self._end(code, "")
         self._stage = _CLOSED
-        self._source.close()
         await self._sink.finished()
+        await self._source.finished()
 
     # --- the application's two callables ---
 
     async def receive(self) -> Message:
         """ASGI's `receive`. After the end it says the same again."""
         while not self._messages:
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            try:
-                await waiter
-            finally:
-                self._waiters.remove(waiter)
+            await self._waiters.wait()
         if self._messages[0]["type"] == "websocket.disconnect":
             return dict(self._messages[0])
         message = self._messages.popleft()
@@ -155,31 +150,26 @@ class Conversation:
 
     def _arrived(self, kind: int, data: bytes) -> None:
         if kind == CLOSE:
-            self.disconnected = True
-            if self._stage != _CLOSED:
-                self._over(int.from_bytes(data[:2], "little"), data[2:].decode())
+            self._left(int.from_bytes(data[:2], "little"), data[2:].decode())
         elif self._stage == _CLOSED:
             self._source.read(self._arrived)
         else:
             self._messages.append({"type": "websocket.receive", "text": data.decode()} if kind == TEXT else {"type": "websocket.receive", "bytes": data})
-            self._notify()
+            self._waiters.notify()
 
     def gone(self) -> None:
         """Nobody takes what is sent any more."""
-        if not self.disconnected:
-            self.disconnected = True
-            if self._stage != _CLOSED:
-                self._over(_ABNORMAL, "")
+        self._left(_ABNORMAL, "")
+
+    def _left(self, code: int, reason: str) -> None:
+        self.disconnected = True
+        if self._stage != _CLOSED:
+            self._over(code, reason)
 
     def _over(self, code: int, reason: str) -> None:
         if not self._messages or self._messages[-1]["type"] != "websocket.disconnect":
             self._messages.append({"type": "websocket.disconnect", "code": code, "reason": reason})
-            self._notify()
-
-    def _notify(self) -> None:
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+            self._waiters.notify()
 
     # --- the end ---
 
@@ -254,4 +244,3 @@ class Frames:
         end = 5 + int.from_bytes(self._data[1:5], "little")
         kind, data, self._data = self._data[0], self._data[5:end], self._data[end:]
         return kind, data
-

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from .._asgi.waiting import Waiters
 from .calls import Scheduler
 
 _DROPPED = 1
@@ -36,7 +37,7 @@ class Carrier:
 class ByteSource:
     """The readable end of a `stream<u8>`, read by callback."""
 
-    __slots__ = ("_closed", "_handle", "_on_data", "_scheduler", "_type", "busy")
+    __slots__ = ("_closed", "_handle", "_on_data", "_scheduler", "_type", "_waiters", "busy")
 
     def __init__(self, scheduler: Scheduler, reader: Any) -> None:
         """Takes the handle out of a reader made by the runtime."""
@@ -47,6 +48,7 @@ class ByteSource:
         reader.handle = None
         self._closed = False
         self._on_data: Callable[[bytes], None]
+        self._waiters = Waiters()
         self.busy = False
 
     def read(self, on_data: Callable[[bytes], None], most: int = _CHUNK) -> None:
@@ -75,12 +77,18 @@ class ByteSource:
         if not self.busy:
             self._scheduler.runtime.stream_drop_readable(self._type, self._handle)
 
+    async def drain(self) -> None:
+        """Waits until no read is under way; then, if asked for, the stream is closed."""
+        while self.busy:
+            await self._waiters.wait()
+
     def _completed(self, future: asyncio.Future[Any]) -> None:
         self.busy = False
         if self._closed:
             self._scheduler.runtime.stream_drop_readable(self._type, self._handle)
         else:
             self._arrived(*future.result())
+        self._waiters.notify()
 
     def _arrived(self, code: int, data: bytes) -> None:
         if not data and code == _DROPPED:
@@ -97,7 +105,7 @@ class ByteSink:
         self._scheduler = scheduler
         self._on_gone = on_gone
         self._queue: deque[bytes] = deque()
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters = Waiters()
         self._handle = 0
         self._open = False
         self._busy = False
@@ -129,9 +137,7 @@ class ByteSink:
     async def drain(self) -> None:
         """Waits until everything written has been read or the reader has gone; then, if asked for, the stream is closed."""
         while self._busy:
-            waiter = self._scheduler.loop.create_future()
-            self._waiters.append(waiter)
-            await waiter
+            await self._waiters.wait()
 
     def _pump(self) -> None:
         scheduler, queue = self._scheduler, self._queue
@@ -144,7 +150,7 @@ class ByteSink:
             self._written(*result.value)
         if self.closing and self._open:
             self._drop()
-        self._release()
+        self._waiters.notify()
 
     def _completed(self, future: asyncio.Future[Any]) -> None:
         self._busy = False
@@ -164,9 +170,3 @@ class ByteSink:
     def _drop(self) -> None:
         self._open = False
         self._scheduler.runtime.stream_drop_writable(self._scheduler.stream_type, self._handle)
-
-    def _release(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)

@@ -61,8 +61,10 @@ class _Source:
         self._on_message = on_message
         self._next()
 
-    def close(self) -> None:
+    async def finished(self) -> None:
+        # The read under way belongs to this call: nobody would hear of its end once the call is over.
         self._bytes.close()
+        await self._bytes.drain()
 
     def _next(self) -> None:
         found = self._frames.take()

@@ -20,7 +20,7 @@ use fasterapi_bindings::{WebsocketAnswer, WebsocketGuest};
 use fasterapi_edge::websocket::{Sent, WebSocket};
 use futures::{
     StreamExt,
-    future::{Either, select},
+    future::{Either, OptionFuture, select},
     stream::FuturesUnordered,
 };
 use tokio::{
@@ -84,15 +84,14 @@ impl Room {
         entered
     }
 
+    /// Gives a place back. Not after the room was closed.
     fn leave(&self) {
-        let _ = self.inside.fetch_update(Ordering::AcqRel, Ordering::Acquire, |inside| {
-            (inside != CLOSED).then(|| inside.saturating_sub(1))
-        });
+        self.inside.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Closes the room for good if at most `stuck` are inside. Whether it is closed.
     fn close(&self, stuck: usize) -> bool {
-        let closed = |inside| (inside <= stuck || inside == CLOSED).then_some(CLOSED);
+        let closed = |inside| (inside <= stuck).then_some(CLOSED);
         self.inside.fetch_update(Ordering::AcqRel, Ordering::Acquire, closed).is_ok()
     }
 
@@ -191,14 +190,16 @@ impl Hub<'_> {
             Ok((answer, rest)) => (Ok(answer), rest),
             Err(error) => (Err(error), None),
         };
-        let (consumer, unwritten) = Consumer::new(outgoing.clone(), Arc::clone(&self.activity));
+        let mut unwritten = None;
         if let Some(rest) = rest {
+            let (consumer, dropped) = Consumer::new(outgoing.clone(), Arc::clone(&self.activity));
             accessor.with(|access| rest.pipe(access, consumer))?;
+            unwritten = Some(dropped);
         }
         if let Some(exchange) = exchange {
             let _ = exchange.send(answer);
         }
-        let over = pin!(async { (unread.await, unwritten.await) });
+        let over = pin!(async { (unread.await, OptionFuture::from(unwritten).await) });
         match select(over, pin!(self.patience(outgoing))).await {
             Either::Left(_) => Ok(Ended::Well),
             Either::Right(((), _)) => Ok(self.stuck(number)),
