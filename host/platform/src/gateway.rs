@@ -20,7 +20,6 @@ use crate::{
     refusal::Refusal,
     respond::respond,
     revision::{PoolKey, Revision},
-    websockets,
 };
 
 /// A body of at most this many bytes is read whole before an instance is asked for: a slow client then holds no
@@ -108,7 +107,7 @@ impl Gateway for Platform {
         };
         let path = decode_path(request.uri().path()).into_owned();
         let (parts, _) = request.into_parts();
-        websockets::open(websockets, &path, number, websocket_head(parts)).await
+        websockets.open(&path, number, websocket_head(parts)).await
     }
 }
 

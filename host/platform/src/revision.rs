@@ -5,13 +5,15 @@ use std::sync::Arc;
 use fasterapi_core::manifest::{self, Isolation, Manifest, RouteKind as ManifestKind};
 use fasterapi_router::{Outcome, RouteKind, RoutePattern, Router};
 use fasterapi_runtime::{
-    Engine, Grants, Hubs, ImageCache, InstanceLimits, LoadError, MakeError, Pool, PoolLimits, Template,
-    WarmMaker,
+    Engine, Grants, ImageCache, InstanceLimits, LoadError, MakeError, Pool, PoolLimits, Template, WarmMaker,
 };
 
 use tokio::sync::watch;
 
-use crate::{plan::Plan, websockets};
+use crate::{
+    plan::Plan,
+    websockets::{self, WebSockets},
+};
 
 /// How an app is run.
 #[derive(Clone, Debug)]
@@ -72,12 +74,6 @@ pub(crate) struct ServedRoute {
     pub(crate) plan: Option<Plan>,
 }
 
-/// The WebSockets of a revision.
-pub(crate) struct WebSockets {
-    pub(crate) hubs: Hubs,
-    pub(crate) routes: websockets::Routes,
-}
-
 /// The key's index of what no route certainly matches: the guest's own router answers there.
 const FALLBACK: usize = 0;
 
@@ -104,24 +100,19 @@ impl Revision {
         let plan = |route| options.compiled_lane.then(|| Plan::of(route)).flatten();
         let plans = manifest.routes.iter().map(plan);
         let pools = keys.iter().map(|key| key.index).max().unwrap_or(FALLBACK) + 1;
-        let websockets = template.has_websockets().then(|| websockets::Routes::new(&manifest, pools));
+        let sockets = template.has_websockets().then(|| websockets::Routes::new(&manifest, pools));
         let maker = WarmMaker::new(Arc::new(template), options.max_reuse);
-        let further = websockets.as_ref().map_or(0, websockets::Routes::pools);
+        let further = sockets.as_ref().map_or(0, websockets::Routes::pools);
         let pool = Pool::new(maker, pools + further, options.pool);
         pool.warm_up().await?;
-        let in_one = match by_request || options.max_reuse == 1 {
-            true => 1,
-            false => options.max_websockets,
-        };
-        let websockets = websockets.map(|routes| WebSockets {
-            hubs: Hubs::new(Arc::clone(&pool), pools, further, in_one, options.max_reuse),
-            routes,
-        });
+        let alone = by_request || options.max_reuse == 1;
+        let in_one = if alone { 1 } else { options.max_websockets };
+        let sockets = sockets.map(|routes| WebSockets::new(routes, &pool, in_one, options.max_reuse));
         let routes = keys.into_iter().zip(plans).map(|(key, plan)| ServedRoute { key, plan }).collect();
         let fallback = ServedRoute { key: fallback, plan: None };
         let (alive, _) = watch::channel(());
-        let router = Router::new(patterns(&manifest));
-        Ok(Self { manifest, router, routes, fallback, websockets, pool, alive })
+        let router = Router::new(patterns(&manifest, pattern_kind));
+        Ok(Self { manifest, router, routes, fallback, websockets: sockets, pool, alive })
     }
 
     /// What the app says of itself.
@@ -178,13 +169,17 @@ fn unknown_app() -> Manifest {
 
 /// A pool key for each route. Routes that share state have the fallback's.
 fn keys(manifest: &Manifest, fallback: &PoolKey) -> Vec<PoolKey> {
-    let shares = |route: &manifest::Route| [manifest.isolation, route.isolation].contains(&Isolation::App);
     let keys = manifest.routes.iter().enumerate();
-    let keys = keys.map(|(index, route)| match shares(route) {
+    let keys = keys.map(|(index, route)| match shares_state(manifest, route) {
         true => fallback.clone(),
         false => PoolKey { index: index + 1, name: name(route) },
     });
     keys.collect()
+}
+
+/// Whether a route's instances are those of other routes, too.
+pub(crate) fn shares_state(manifest: &Manifest, route: &manifest::Route) -> bool {
+    [manifest.isolation, route.isolation].contains(&Isolation::App)
 }
 
 fn name(route: &manifest::Route) -> Arc<str> {
@@ -192,13 +187,21 @@ fn name(route: &manifest::Route) -> Arc<str> {
     format!("{methods} {}", route.path).into()
 }
 
-fn patterns(manifest: &Manifest) -> impl Iterator<Item = RoutePattern<'_>> {
-    let kind = |kind| match kind {
+/// How plain HTTP sees a route.
+const fn pattern_kind(kind: ManifestKind) -> RouteKind {
+    match kind {
         ManifestKind::Http => RouteKind::Route,
         ManifestKind::Websocket => RouteKind::WebSocket,
         ManifestKind::Mount => RouteKind::Mount,
         _ => RouteKind::Opaque,
-    };
+    }
+}
+
+/// The routes for a router that sees each as `kind` says.
+pub(crate) fn patterns(
+    manifest: &Manifest,
+    kind: fn(ManifestKind) -> RouteKind,
+) -> impl Iterator<Item = RoutePattern<'_>> {
     let routes = manifest.routes.iter();
     routes.map(move |route| RoutePattern {
         pattern: &route.path,

@@ -5,16 +5,16 @@
 
 use std::sync::Arc;
 
-use fasterapi_core::manifest::{Isolation, Manifest, RouteKind as ManifestKind};
+use fasterapi_core::manifest::{Manifest, RouteKind as ManifestKind};
 use fasterapi_edge::{ResponseBody, websocket};
-use fasterapi_router::{Outcome, RouteKind, RoutePattern, Router};
-use fasterapi_runtime::{Answer, HubsError, RequestHead};
+use fasterapi_router::{Outcome, RouteKind, Router};
+use fasterapi_runtime::{Answer, Hubs, HubsError, Pool, RequestHead, WarmMaker};
 use http::Response;
 
 use crate::{
     refusal::Refusal,
     respond::respond,
-    revision::{PoolKey, WebSockets},
+    revision::{PoolKey, patterns, shares_state},
 };
 
 /// Which hubs serve which path.
@@ -35,14 +35,14 @@ impl Routes {
             if route.kind != ManifestKind::Websocket {
                 return None;
             }
-            if [manifest.isolation, route.isolation].contains(&Isolation::App) {
+            if shares_state(manifest, route) {
                 return Some(shared.clone());
             }
             next += 1;
             Some(PoolKey { index: next, name: format!("websocket {}", route.path).into() })
         });
         let keys = keys.collect();
-        Self { router: Router::new(patterns(manifest)), keys, shared }
+        Self { router: Router::new(patterns(manifest, pattern_kind)), keys, shared }
     }
 
     /// How many pool keys they have.
@@ -61,30 +61,38 @@ impl Routes {
     }
 }
 
-fn patterns(manifest: &Manifest) -> impl Iterator<Item = RoutePattern<'_>> {
-    let kind = |kind| match kind {
+/// How the opening of a WebSocket sees a route.
+const fn pattern_kind(kind: ManifestKind) -> RouteKind {
+    match kind {
         ManifestKind::Websocket => RouteKind::Route,
         ManifestKind::Http => RouteKind::WebSocket,
         ManifestKind::Mount => RouteKind::Mount,
         _ => RouteKind::Opaque,
-    };
-    let routes = manifest.routes.iter();
-    routes.map(move |route| RoutePattern { pattern: &route.path, methods: &[], kind: kind(route.kind) })
+    }
 }
 
-/// Has the app answer an opening handshake for `path`.
-pub(crate) async fn open(
-    websockets: &WebSockets,
-    path: &str,
-    number: u64,
-    head: RequestHead,
-) -> websocket::Handshake {
-    let key = websockets.routes.find(path);
-    let (wire, socket) = websocket::pair();
-    match websockets.hubs.open(key.index, &key.name, number, head, socket).await {
-        Ok(Answer::Accepted(headers)) => websocket::Handshake::Accepted { headers, wire },
-        Ok(Answer::Refused(reply)) => websocket::Handshake::Refused(respond(reply)),
-        Err(error) => websocket::Handshake::Refused(refused(error, number, &key.name)),
+/// The WebSockets of a revision.
+pub(crate) struct WebSockets {
+    routes: Routes,
+    hubs: Hubs,
+}
+
+impl WebSockets {
+    /// Those of `routes`, served by instances of `pool`: `in_one` at a time and `in_all` in the life of each.
+    pub(crate) fn new(routes: Routes, pool: &Arc<Pool<WarmMaker>>, in_one: usize, in_all: u64) -> Self {
+        let hubs = Hubs::new(Arc::clone(pool), routes.shared.index, routes.pools(), in_one, in_all);
+        Self { routes, hubs }
+    }
+
+    /// Has the app answer an opening handshake for `path`.
+    pub(crate) async fn open(&self, path: &str, number: u64, head: RequestHead) -> websocket::Handshake {
+        let key = self.routes.find(path);
+        let (wire, socket) = websocket::pair();
+        match self.hubs.open(key.index, &key.name, number, head, socket).await {
+            Ok(Answer::Accepted(headers)) => websocket::Handshake::Accepted { headers, wire },
+            Ok(Answer::Refused(reply)) => websocket::Handshake::Refused(respond(reply)),
+            Err(error) => websocket::Handshake::Refused(refused(error, number, &key.name)),
+        }
     }
 }
 

@@ -108,15 +108,38 @@ impl<D> StreamProducer<D> for Producer {
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
         let polled = if self.is_failing() { self.poll_failure(cx) } else { self.poll_part(cx) };
-        match polled {
-            Poll::Ready(Some(part)) => {
-                destination.set_buffer(part);
-                Poll::Ready(Ok(StreamResult::Completed))
-            }
-            Poll::Ready(None) => Poll::Ready(Ok(StreamResult::Dropped)),
-            Poll::Pending if finish => Poll::Ready(Ok(StreamResult::Cancelled)),
-            Poll::Pending => Poll::Pending,
+        produced(polled, &mut destination, finish)
+    }
+}
+
+/// What a producer says of the next part of its stream; `None` is the end.
+pub(crate) fn produced(
+    polled: Poll<Option<Bytes>>,
+    destination: &mut Destination<'_, u8, Bytes>,
+    finish: bool,
+) -> Poll<wasmtime::Result<StreamResult>> {
+    match polled {
+        Poll::Ready(Some(part)) => {
+            destination.set_buffer(part);
+            Poll::Ready(Ok(StreamResult::Completed))
         }
+        Poll::Ready(None) => Poll::Ready(Ok(StreamResult::Dropped)),
+        Poll::Pending if finish => Poll::Ready(Ok(StreamResult::Cancelled)),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+/// Waits for room for one more item. `Err` is what a consumer says where there is none.
+pub(crate) fn room<T: Send + 'static>(
+    sender: &mut PollSender<T>,
+    cx: &mut Context<'_>,
+    finish: bool,
+) -> Result<(), Poll<wasmtime::Result<StreamResult>>> {
+    match sender.poll_reserve(cx) {
+        Poll::Ready(Ok(())) => Ok(()),
+        Poll::Ready(Err(_)) => Err(Poll::Ready(Ok(StreamResult::Dropped))),
+        Poll::Pending if finish => Err(Poll::Ready(Ok(StreamResult::Cancelled))),
+        Poll::Pending => Err(Poll::Pending),
     }
 }
 
@@ -156,13 +179,8 @@ impl<D> StreamConsumer<D> for Consumer {
         source: Source<'_, u8>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        let ready = match self.parts.poll_reserve(cx) {
-            Poll::Ready(ready) => ready,
-            Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
-            Poll::Pending => return Poll::Pending,
-        };
-        if ready.is_err() {
-            return Poll::Ready(Ok(StreamResult::Dropped));
+        if let Err(said) = room(&mut self.parts, cx, finish) {
+            return said;
         }
         let mut source = source.as_direct(store);
         let (taken, part) = self.take(source.remaining());

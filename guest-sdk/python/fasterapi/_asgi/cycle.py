@@ -13,6 +13,7 @@ import traceback
 from typing import Any
 
 from .types import ASGIApp, Headers, Message, Scope, Sink, Source
+from .waiting import Waiters
 
 logger = logging.getLogger("fasterapi.error")
 
@@ -37,7 +38,7 @@ class Cycle:
         self._expected = -1 if source is None else _content_length(scope["headers"]) - len(body or b"")
         self._sink = sink
         self._stage = _START
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters = Waiters()
 
     async def run(self, app: ASGIApp) -> None:
         """Runs the application on this request to its end, BackgroundTasks included. Raises nothing."""
@@ -56,7 +57,7 @@ class Cycle:
         """The client has gone: `receive` says so, `send` does nothing more."""
         if not self.disconnected:
             self.disconnected = True
-            self._notify()
+            self._waiters.notify()
 
     # --- the application's two callables ---
 
@@ -70,7 +71,7 @@ class Cycle:
             if source is not None and not source.busy:
                 source.read(self._arrived)
             else:
-                await self._wait()
+                await self._waiters.wait()
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
@@ -116,7 +117,7 @@ class Cycle:
                 self._sink.end(True)
         if not more:
             self._stage = _COMPLETE
-            self._notify()
+            self._waiters.notify()
 
     def _first(self, body: bytes, more: bool) -> None:
         if self.send_held_head in self.before_sleep:
@@ -173,20 +174,7 @@ class Cycle:
             if self._expected > 0:  # cut short: it must not look complete
                 self.disconnected = True
         self._chunk = data
-        self._notify()
-
-    async def _wait(self) -> None:
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        try:
-            await waiter
-        finally:
-            self._waiters.remove(waiter)
-
-    def _notify(self) -> None:
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        self._waiters.notify()
 
     # --- the end ---
 
@@ -215,7 +203,7 @@ class Cycle:
         if self._stage == _OPEN:
             self._sink.end(False)
         self._stage = _COMPLETE
-        self._notify()
+        self._waiters.notify()
 
 
 def _header(name: bytes, value: bytes) -> tuple[bytes, bytes]:

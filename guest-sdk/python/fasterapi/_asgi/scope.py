@@ -31,8 +31,7 @@ def from_head(head: str, state: dict[str, Any]) -> Scope:
 
 def path_of(head: str) -> str:
     """The path alone."""
-    path = head.split("\0", 2)[1]
-    return unquote(path) if "%" in path else path
+    return _decoded(head.split("\0", 2)[1])
 
 
 def make(
@@ -48,7 +47,6 @@ def make(
     state: dict[str, Any],
 ) -> Scope:
     """A scope. `state` is the lifespan's: the request gets a shallow copy."""
-    path = raw_path.decode("latin-1")
     return {
         "type": "http",
         "asgi": _ASGI.copy(),
@@ -58,9 +56,13 @@ def make(
         "scheme": scheme,
         "method": method,
         "root_path": "",
-        "path": unquote(path) if "%" in path else path,
+        "path": _decoded(raw_path.decode("latin-1")),
         "raw_path": raw_path,
         "query_string": query,
         "headers": headers,
         "state": state.copy(),
     }
+
+
+def _decoded(path: str) -> str:
+    return unquote(path) if "%" in path else path

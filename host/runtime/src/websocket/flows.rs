@@ -19,6 +19,7 @@ use super::{
     frames::{Reader, pack},
     hub::Activity,
 };
+use crate::body::{produced, room};
 
 /// The longest part of a message.
 const MAX_PART: usize = 64 * 1024;
@@ -75,14 +76,7 @@ impl<D> StreamProducer<D> for Producer {
         mut destination: Destination<'a, u8, Bytes>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        match self.poll_bytes(cx) {
-            Poll::Ready(bytes) => {
-                destination.set_buffer(bytes);
-                Poll::Ready(Ok(StreamResult::Completed))
-            }
-            Poll::Pending if finish => Poll::Ready(Ok(StreamResult::Cancelled)),
-            Poll::Pending => Poll::Pending,
-        }
+        produced(self.poll_bytes(cx).map(Some), &mut destination, finish)
     }
 }
 
@@ -126,13 +120,8 @@ impl<D> StreamConsumer<D> for Consumer {
         source: Source<'_, u8>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        let ready = match self.sent.poll_reserve(cx) {
-            Poll::Ready(ready) => ready,
-            Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
-            Poll::Pending => return Poll::Pending,
-        };
-        if ready.is_err() {
-            return Poll::Ready(Ok(StreamResult::Dropped));
+        if let Err(said) = room(&mut self.sent, cx, finish) {
+            return said;
         }
         let mut source = source.as_direct(store);
         let taken = self.take(source.remaining());
