@@ -15,7 +15,7 @@ use fasterapi_core::{
 };
 use fasterapi_postgres::Databases;
 use fasterapi_runtime::{
-    Call, Engine, Grants, ImageCache, Instance, InstanceLimits, PlannedCall, RequestHead, Template,
+    Call, Engine, Files, Grants, ImageCache, Instance, InstanceLimits, PlannedCall, RequestHead, Template,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use tokio::runtime::Runtime;
@@ -114,7 +114,7 @@ pub fn template(suite: &Suite, engine: &Engine, images: &ImageCache, component: 
         tenant: TenantId::default(),
         terms: std::collections::HashMap::new(),
     });
-    let grants = Grants { app: "bench".into(), environment: Vec::new(), postgres };
+    let grants = Grants { app: "bench".into(), environment: Vec::new(), files: Files::default(), postgres };
     Ok(Template::new(engine, &component, grants, InstanceLimits::default())?)
 }
 

@@ -39,8 +39,19 @@ impl Guest {
     /// The example with SQLAlchemy.
     pub const SQLALCHEMY: Self = Self { folder: "examples/sqlalchemy-app", target: "main:app" };
 
+    /// An app that reads the files beside it.
+    pub const FILES: Self = Self { folder: "tests/guests/files", target: "main:app" };
+
+    /// A WSGI app.
+    pub const WSGI: Self = Self { folder: "tests/guests/wsgi", target: "main:app" };
+
+    /// The example with a chat room.
+    pub const WEBSOCKET: Self = Self { folder: "examples/websocket", target: "main:app" };
+    /// The example with several tenants.
+    pub const PLATFORM: Self = Self { folder: "examples/platform", target: "main:app" };
+
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::CONFORMANCE,
         Self::TUTORIAL,
         Self::SHARED_STATE,
@@ -50,6 +61,10 @@ impl Guest {
         Self::ITEMS,
         Self::STARLETTE,
         Self::SQLALCHEMY,
+        Self::FILES,
+        Self::WSGI,
+        Self::WEBSOCKET,
+        Self::PLATFORM,
     ];
 
     /// The app's folder.

@@ -345,6 +345,11 @@ impl Begun {
         in_time("writing", self.writer.as_mut().unwrap().send_data(part.into())).await.unwrap();
     }
 
+    /// Writes a part, unless the server takes no more.
+    pub async fn try_write(&mut self, part: impl Into<Bytes>) -> bool {
+        in_time("writing", self.writer.as_mut().unwrap().send_data(part.into())).await.is_ok()
+    }
+
     /// Ends the request's body.
     pub fn end(&mut self) {
         self.writer = None;

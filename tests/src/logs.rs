@@ -6,8 +6,9 @@ use parking_lot::Mutex;
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
+    span::{self, Attributes, Id},
 };
-use tracing_subscriber::{Layer, layer::Context, prelude::*};
+use tracing_subscriber::{Layer, layer::Context, prelude::*, registry::LookupSpan};
 
 static RECORDS: LazyLock<Mutex<Vec<Record>>> = LazyLock::new(Mutex::default);
 
@@ -20,6 +21,8 @@ pub struct Record {
     pub target: String,
     /// Its message, then its fields as ` name=value`.
     pub text: String,
+    /// The spans that it stands in, outermost first: each its name, then its fields in the same way, then `;`.
+    pub spans: String,
 }
 
 /// Starts the capture, at the first call.
@@ -56,12 +59,27 @@ pub fn token(what: &str) -> String {
 
 struct Capture;
 
-impl<S: Subscriber> Layer<S> for Capture {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Capture {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut text = Text(attributes.metadata().name().to_owned());
+        attributes.record(&mut text);
+        context.span(id).unwrap().extensions_mut().insert(text);
+    }
+
+    fn on_record(&self, id: &Id, values: &span::Record<'_>, context: Context<'_, S>) {
+        if let Some(text) = context.span(id).unwrap().extensions_mut().get_mut::<Text>() {
+            values.record(text);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut text = Text(String::new());
         event.record(&mut text);
-        let meta = event.metadata();
-        RECORDS.lock().push(Record { level: *meta.level(), target: meta.target().to_owned(), text: text.0 });
+        let around = context.event_scope(event).into_iter().flat_map(|spans| spans.from_root());
+        let spans = around.filter_map(|span| Some(format!("{};", span.extensions().get::<Text>()?.0)));
+        let (meta, spans) = (event.metadata(), spans.collect());
+        let (level, target) = (*meta.level(), meta.target().to_owned());
+        RECORDS.lock().push(Record { level, target, text: text.0, spans });
     }
 }
 

@@ -37,6 +37,8 @@ fn steps(readme: &str) -> Vec<Step> {
 struct Terminal {
     folder: TempDir,
     programs: TempDir,
+    /// Of the embedded server, where an example wants that.
+    data: TempDir,
     url: String,
     server: Option<HostProcess>,
 }
@@ -44,11 +46,10 @@ struct Terminal {
 impl Terminal {
     fn open(project: &Path, url: String) -> Self {
         let (folder, programs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        for file in fs::read_dir(project).unwrap().flatten().filter(|file| file.path().is_file()) {
-            fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
-        }
+        copy(project, folder.path());
+        let data = tempfile::Builder::new().prefix("fpe-").tempdir_in("/tmp").unwrap();
         symlink(process::path(), programs.path().join("fasterapi-host")).unwrap();
-        Self { folder, programs, url, server: None }
+        Self { folder, programs, data, url, server: None }
     }
 
     fn command(&self, text: &str) -> Command {
@@ -75,6 +76,7 @@ impl Terminal {
         command
             .env("FASTERAPI_ADDR", "127.0.0.1:0")
             .env("DATABASE_URL", &self.url)
+            .env("FASTERAPI_PG_DATA", self.data.path())
             .stdin(std::process::Stdio::null());
         command
     }
@@ -100,6 +102,18 @@ impl Terminal {
             assert_eq!(found.get(..expected.len()), Some(expected.as_slice()), "{}", step.command);
         } else {
             assert_eq!(found, expected, "{}", step.command);
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let (path, copied) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy(&path, &copied);
+        } else {
+            fs::copy(&path, &copied).unwrap();
         }
     }
 }
@@ -139,6 +153,16 @@ async fn items() {
 #[tokio::test]
 async fn sqlalchemy_app() {
     follow(&Guest::SQLALCHEMY.dir()).await;
+}
+
+#[tokio::test]
+async fn websocket() {
+    follow(&Guest::WEBSOCKET.dir()).await;
+}
+
+#[tokio::test]
+async fn platform() {
+    follow(&Guest::PLATFORM.dir()).await;
 }
 
 #[tokio::test]

@@ -81,6 +81,24 @@ async fn talk(addr: SocketAddr, target: &str, headers: &[(&'static str, &str)], 
 }
 
 #[tokio::test]
+async fn the_chat_of_the_example_works() {
+    let host = Host::start(Guest::WEBSOCKET, |_| {}).await;
+    let mut ada = open(host.addr(), "/chat/Ada").await;
+    assert_eq!(text(&mut ada).await, "Ada is here (1 in the room)");
+    let mut bob = open(host.addr(), "/chat/Bob").await;
+    for client in [&mut ada, &mut bob] {
+        assert_eq!(text(client).await, "Bob is here (2 in the room)");
+    }
+    bob.send(Message::text("hello")).await.unwrap();
+    for client in [&mut ada, &mut bob] {
+        assert_eq!(text(client).await, "Bob: hello");
+    }
+    bob.close(None).await.unwrap();
+    assert_eq!(text(&mut ada).await, "Bob has left");
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn every_talk_is_as_under_uvicorn() {
     let (uvicorn, host) = (Uvicorn::shared().await.addr(), Host::conformance().await.addr());
     let bytes = Message::binary(&b"\0\xff"[..]);

@@ -1,31 +1,23 @@
 //! From a project folder to a component with its manifest.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use fasterapi_core::files as core_files;
 use fasterapi_core::manifest::{self, Manifest};
-use serde::Deserialize;
-use serde_json::json;
 
 use crate::cache::{Cache, Key, KeyMaker, create_folder};
-use crate::component::{Componentize, copy_tree};
+use crate::component::copy_tree;
 use crate::dependencies::{self, Site};
 use crate::progress::step;
 use crate::project::Project;
-use crate::requirements::{Imports, Requirements};
+use crate::requirements::Requirements;
+use crate::sdk::{Config, Run, SdkResult, VERSION};
 use crate::toolchain::Toolchain;
-use crate::{BuildError, Event, Progress, Target, assets, wheels};
+use crate::{BuildError, Event, Progress, Target, assets, files, wheels};
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-const PROTOCOL: u32 = 1;
 const COMPONENT: &str = "app.wasm";
-const RESULT: &str = "_fasterapi_result.json";
-const CONFIG: &str = "_fasterapi_config.json";
-/// What the SDK writes comes out of the app's own process, so it is bounded like anything else from a guest.
-const LARGEST_RESULT: u64 = 16 << 20;
-/// With more modules than this compiled in the run, the component carries their garbage (the protocol's number).
-const MOST_COMPILED: u64 = 20;
 
 /// What to build.
 #[derive(Debug, Clone)]
@@ -49,8 +41,6 @@ pub struct Built {
     pub bytes: u64,
     /// Whether it came out of the cache as it was.
     pub cached: bool,
-    /// Names what it was made from: equal for equal sources, dependencies and builders.
-    pub key: String,
 }
 
 /// Builds components; a handle on the cache that everything is kept in.
@@ -64,6 +54,10 @@ impl Builder {
     #[must_use]
     pub fn new(cache: Cache) -> Self {
         Self { cache }
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// The Debian packages to install before [`Builder::prepare`] can work.
@@ -94,7 +88,7 @@ impl Builder {
     pub fn build(&self, request: &BuildRequest, progress: &dyn Progress) -> Result<Built, BuildError> {
         let project = Project::scan(&request.dir, request.target.module())?;
         let imports = project.imports();
-        let requirements = Requirements::of(project.folder(), project.pyproject(), imports)?;
+        let requirements = Requirements::of(project.folder(), project.pyproject(), &imports)?;
         let key = self.key(&project, &requirements, &request.target)?;
         let cached = self.cache.find("builds", &key).is_some();
         let entry = self.cache.entry("builds", &key, |folder| {
@@ -110,15 +104,9 @@ impl Builder {
                 work: work.path(),
                 progress,
             };
-            build.component(imports, &folder.join(COMPONENT))
+            build.component(imports.postgres, &folder.join(COMPONENT))
         })?;
-        deliver(&entry.join(COMPONENT), &request.output, cached, &key)
-    }
-
-    /// Takes a build out of the cache, when nobody will ask for it again: one that was made between two changes of the
-    /// sources. The delivered component stays. Best effort.
-    pub fn forget(&self, built: &Built) {
-        self.cache.forget("builds", &built.key);
+        deliver(&entry.join(COMPONENT), &request.output, cached)
     }
 
     fn key(
@@ -145,122 +133,40 @@ struct Build<'a> {
     progress: &'a dyn Progress,
 }
 
-/// `_fasterapi_result.json`.
-#[derive(Deserialize)]
-struct SdkResult {
-    ok: bool,
-    #[serde(default)]
-    kind: String,
-    #[serde(default)]
-    error: String,
-    hint: Option<String>,
-    traceback: Option<String>,
-    #[serde(default)]
-    compiled: Compiled,
-    #[serde(default)]
-    warnings: Vec<String>,
-    #[serde(default)]
-    manifest: serde_json::Map<String, serde_json::Value>,
-}
-
-#[derive(Deserialize, Default)]
-struct Compiled {
-    #[serde(default)]
-    site: u64,
-}
-
 impl Build<'_> {
-    fn component(&self, imports: Imports, output: &Path) -> Result<(), BuildError> {
+    fn component(&self, uses_postgres: bool, output: &Path) -> Result<(), BuildError> {
         self.site.notices.iter().for_each(|notice| self.progress.report(Event::Notice(notice)));
-        self.project.copy_to(&self.app())?;
-        copy_tree(&self.site.folder, &self.packages())?;
+        let config = Config::build(self.target, &self.project.pyproject().preload);
+        let run = Run { toolchain: self.toolchain, entry: "fasterapi._entry", config, work: self.work };
+        self.project.copy_to(&run.app())?;
+        copy_tree(&self.site.folder, &run.site())?;
         let name = format!("build {}", self.target);
-        let result = step(self.progress, &name, || self.in_the_right_world(imports.postgres, output))?;
+        let result = step(self.progress, &name, || Self::in_the_right_world(&run, uses_postgres, output))?;
         result.warnings.iter().for_each(|warning| self.progress.report(Event::Notice(warning)));
-        let manifest = self.manifest(result.manifest)?;
+        let manifest = result.manifest(&self.site.packages)?;
         let mut component = fs::read(output).map_err(BuildError::io("read", output))?;
         manifest::append(&mut component, &manifest)?;
+        if let Some(archive) = files::archive(self.project, &self.site.folder)? {
+            core_files::append(&mut component, &archive)?;
+        }
         fs::write(output, component).map_err(BuildError::io("write", output))
     }
 
     /// Imports `fasterapi:postgres` only where the app uses it, so that any other app runs on any WASI 0.3 host.
     /// The sources are a guess; the SDK knows.
-    fn in_the_right_world(&self, guess: bool, output: &Path) -> Result<SdkResult, BuildError> {
+    fn in_the_right_world(run: &Run<'_>, guess: bool, output: &Path) -> Result<SdkResult, BuildError> {
         let world = |postgres| if postgres { "app-postgres" } else { "app" };
-        let result = self.until_warm(world(guess), output)?;
-        let uses = result.manifest.get("uses_postgres").and_then(serde_json::Value::as_bool);
-        let result = if !guess && result.kind == "needs-postgres" || guess && result.ok && uses == Some(false)
-        {
-            self.until_warm(world(!guess), output)?
-        } else {
-            result
+        let result = run.component(world(guess), output)?;
+        let other = match guess {
+            true => result.ok && result.uses_postgres() == Some(false),
+            false => result.kind == "needs-postgres",
         };
-        if result.ok { Ok(result) } else { Err(failure(result)) }
+        if other { run.component(world(!guess), output)?.success() } else { result.success() }
     }
-
-    fn until_warm(&self, world: &str, output: &Path) -> Result<SdkResult, BuildError> {
-        let result = self.run(world, output)?;
-        if result.ok && result.compiled.site > MOST_COMPILED { self.run(world, output) } else { Ok(result) }
-    }
-
-    fn run(&self, world: &str, output: &Path) -> Result<SdkResult, BuildError> {
-        let meta = self.work.join("meta");
-        create_folder(&meta)?;
-        let config = json!({
-            "protocol": PROTOCOL, "mode": "build", "world": world, "preload": self.project.pyproject().preload,
-            "module": self.target.module(), "attr": self.target.attr(),
-        });
-        let path = meta.join(CONFIG);
-        fs::write(&path, config.to_string()).map_err(BuildError::io("write", &path))?;
-        let path = meta.join(RESULT);
-        let _absent_the_first_time = fs::remove_file(&path);
-        let folders: [&Path; 3] = [&meta, &self.app(), &self.packages()];
-        let module = "fasterapi._entry";
-        let job = Componentize { toolchain: self.toolchain, folders: &folders, world, module, output };
-        let outcome = job.run(self.work)?;
-        match read_result(&path)? {
-            Some(result) if !result.ok || outcome.status.success() => Ok(result),
-            _ => Err(BuildError::Tool { what: "componentize-py".into(), output: outcome.tail }),
-        }
-    }
-
-    fn manifest(
-        &self,
-        mut fields: serde_json::Map<String, serde_json::Value>,
-    ) -> Result<Manifest, BuildError> {
-        fields.insert("format".into(), json!(manifest::FORMAT));
-        fields.insert("builder".into(), json!(VERSION));
-        fields.insert("packages".into(), json!(self.site.packages));
-        Ok(Manifest::from_json(json!(fields).to_string().as_bytes())?)
-    }
-
-    fn app(&self) -> PathBuf {
-        self.work.join("app")
-    }
-
-    fn packages(&self) -> PathBuf {
-        self.work.join("site")
-    }
-}
-
-fn read_result(path: &Path) -> Result<Option<SdkResult>, BuildError> {
-    let Ok(file) = fs::File::open(path) else { return Ok(None) };
-    let mut text = Vec::new();
-    file.take(LARGEST_RESULT).read_to_end(&mut text).map_err(BuildError::io("read", path))?;
-    let result = serde_json::from_slice(&text);
-    result.map(Some).map_err(|error| BuildError::Internal(format!("the SDK's result is malformed: {error}")))
-}
-
-fn failure(result: SdkResult) -> BuildError {
-    if result.kind == "internal" {
-        let traceback = result.traceback.unwrap_or_default();
-        return BuildError::Internal(format!("{}\n{}", result.error, traceback.trim_end()));
-    }
-    BuildError::App { error: result.error, hint: result.hint, traceback: result.traceback }
 }
 
 /// Puts the finished component where it was asked for, whole.
-fn deliver(component: &Path, output: &Path, cached: bool, key: &Key) -> Result<Built, BuildError> {
+fn deliver(component: &Path, output: &Path, cached: bool) -> Result<Built, BuildError> {
     let bytes = fs::read(component).map_err(BuildError::io("read", component))?;
     let manifest = manifest::read(&bytes)?
         .ok_or_else(|| BuildError::Internal(format!("{} has no manifest", component.display())))?;
@@ -272,11 +178,5 @@ fn deliver(component: &Path, output: &Path, cached: bool, key: &Key) -> Result<B
         .map_err(BuildError::io("write", output))?;
     aside.write_all(&bytes).map_err(BuildError::io("write", output))?;
     aside.persist(output).map_err(|error| BuildError::io("write", output)(error.error))?;
-    Ok(Built {
-        path: output.to_owned(),
-        manifest,
-        bytes: bytes.len() as u64,
-        cached,
-        key: key.as_str().to_owned(),
-    })
+    Ok(Built { path: output.to_owned(), manifest, bytes: bytes.len() as u64, cached })
 }

@@ -89,15 +89,6 @@ impl Cache {
         Ok(path)
     }
 
-    /// Removes an entry that nobody uses. Best effort, and whole or not at all to those who look for it.
-    pub(crate) fn forget(&self, kind: &str, key: &str) {
-        let (Ok(tmp), entry) = (self.folder("tmp"), self.root.join(kind).join(key)) else { return };
-        let aside = tmp.join(format!("{kind}-{key}-{}", std::process::id()));
-        if fs::rename(entry, &aside).is_ok() {
-            let _best_effort = remove_folder(&aside);
-        }
-    }
-
     /// A private folder that is removed when the value is dropped.
     pub(crate) fn scratch(&self) -> Result<tempfile::TempDir, BuildError> {
         let tmp = self.folder("tmp")?;

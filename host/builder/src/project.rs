@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::BuildError;
 use crate::cache::{KeyMaker, create_folder};
+use crate::imports::Imports;
 use crate::pyproject::PyProject;
-use crate::requirements::Imports;
 
 const MOST_FILES: usize = 20_000;
 const MOST_BYTES: u64 = 100 << 20;
@@ -51,20 +51,32 @@ impl Project {
         &self.folder
     }
 
+    /// The folder that its files and modules are in.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Its files, from the root on, sorted.
+    pub(crate) fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
     /// What its `pyproject.toml` says.
     pub(crate) fn pyproject(&self) -> &PyProject {
         &self.pyproject
     }
 
-    /// What the sources import of the frameworks, by their text alone.
+    /// What the sources import, by their text alone. Of modules, those of others.
     pub(crate) fn imports(&self) -> Imports {
         let mut imports = Imports::default();
         for file in
             self.files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "py"))
         {
             let text = fs::read(self.root.join(file)).unwrap_or_default();
-            note_imports(&String::from_utf8_lossy(&text), &mut imports);
+            imports.note(&String::from_utf8_lossy(&text));
         }
+        let own = |top: &str| self.root.join(top).is_dir() || self.root.join(format!("{top}.py")).is_file();
+        imports.modules.retain(|module| !own(module.split('.').next().unwrap_or(module)));
         imports
     }
 
@@ -166,27 +178,6 @@ fn is_skipped(path: &Path, is_folder: bool) -> bool {
     path.extension().is_some_and(|extension| SKIPPED_EXTENSIONS.iter().any(|skipped| extension == *skipped))
 }
 
-/// Notes the frameworks that a module's import statements name.
-fn note_imports(text: &str, imports: &mut Imports) {
-    for line in text.lines().map(str::trim_start) {
-        let Some(rest) = line.strip_prefix("from ").or_else(|| line.strip_prefix("import ")) else {
-            continue;
-        };
-        for name in rest.split(" import ").next().unwrap_or(rest).split(',').map(str::trim) {
-            let name = name.split(' ').next().unwrap_or(name);
-            match name.split('.').next().unwrap_or(name) {
-                "fasterapi" if name.starts_with("fasterapi.pg") => imports.postgres = true,
-                "fasterapi" => imports.fasterapi = true,
-                "fastapi" => imports.fastapi = true,
-                "starlette" => imports.starlette = true,
-                "pydantic" => imports.pydantic = true,
-                _ => {}
-            }
-        }
-        imports.postgres |= rest.starts_with("fasterapi import") && rest.contains("pg");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,18 +263,5 @@ mod tests {
         big.set_len(MOST_BYTES + 1).unwrap();
         let error = Project::scan(folder.path(), "main").unwrap_err().to_string();
         assert!(error.contains("more than 100 MB") && error.contains("big.bin"), "{error}");
-    }
-
-    #[test]
-    fn imports_are_read_off_the_text() {
-        let mut imports = Imports::default();
-        note_imports(
-            "import os, pydantic\n    from fasterapi.pg import PgPool\nx = 'import starlette'\n",
-            &mut imports,
-        );
-        assert!(imports.pydantic && imports.postgres);
-        assert!(!imports.fasterapi && !imports.starlette && !imports.fastapi);
-        note_imports("from fasterapi import App, Depends\nfrom fastapi.responses import X\n", &mut imports);
-        assert!(imports.fasterapi && imports.fastapi);
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::BuildError;
 use crate::cache::KeyMaker;
+use crate::imports::Imports;
 use crate::pyproject::PyProject;
 
 const DEEPEST_INCLUDE: usize = 8;
@@ -20,21 +21,9 @@ pub(crate) struct Requirements {
     texts: Vec<String>,
 }
 
-/// Which frameworks the project's sources name.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Imports {
-    /// `fasterapi` itself: an `App` is a FastAPI app.
-    pub(crate) fasterapi: bool,
-    /// `fasterapi.pg`.
-    pub(crate) postgres: bool,
-    pub(crate) fastapi: bool,
-    pub(crate) starlette: bool,
-    pub(crate) pydantic: bool,
-}
-
 impl Requirements {
     /// Reads the project's own words, and adds what the SDK itself needs for what the sources import.
-    pub(crate) fn of(folder: &Path, pyproject: &PyProject, imports: Imports) -> Result<Self, BuildError> {
+    pub(crate) fn of(folder: &Path, pyproject: &PyProject, imports: &Imports) -> Result<Self, BuildError> {
         let mut found = match Self::declared(folder, pyproject)? {
             Some(declared) => declared,
             None => Self::imported(imports),
@@ -58,7 +47,7 @@ impl Requirements {
         Ok(Some(Self { lines: Vec::new(), file: Some(path), texts }))
     }
 
-    fn imported(imports: Imports) -> Self {
+    fn imported(imports: &Imports) -> Self {
         let names = [
             (imports.fastapi, "fastapi"),
             (imports.fastapi, "python-multipart"),
@@ -117,7 +106,7 @@ mod tests {
         folder
     }
 
-    fn of(folder: &tempfile::TempDir, imports: Imports) -> Result<Requirements, BuildError> {
+    fn of(folder: &tempfile::TempDir, imports: &Imports) -> Result<Requirements, BuildError> {
         Requirements::of(folder.path(), &PyProject::read(folder.path()).unwrap(), imports)
     }
 
@@ -131,7 +120,7 @@ mod tests {
     fn pyproject_comes_before_requirements_txt() {
         let text = "[project]\nname = 'x'\nversion = '1'\ndependencies = ['fastapi>=0.100', 'httpx; extra == \"a\"']\n";
         let folder = project(&[("pyproject.toml", text), ("requirements.txt", "numpy")]);
-        let found = of(&folder, Imports::default()).unwrap();
+        let found = of(&folder, &Imports::default()).unwrap();
         assert_eq!(found.lines, ["fastapi>=0.100", "httpx; extra == \"a\""]);
         assert_eq!(found.file, None);
     }
@@ -140,29 +129,29 @@ mod tests {
     fn a_pyproject_without_dependencies_of_its_own_leaves_it_to_requirements_txt() {
         for text in ["[tool.ruff]\n", "[project]\nname = 'x'\ndynamic = ['version', 'dependencies']\n"] {
             let folder = project(&[("pyproject.toml", text), ("requirements.txt", "httpx")]);
-            let found = of(&folder, Imports::default()).unwrap();
+            let found = of(&folder, &Imports::default()).unwrap();
             assert_eq!(found.file, Some(folder.path().join("requirements.txt")), "{text}");
         }
         let folder = project(&[("pyproject.toml", "[project]\nname = 'x'\n"), ("requirements.txt", "httpx")]);
-        assert!(of(&folder, Imports::default()).unwrap().is_empty(), "it says: none");
+        assert!(of(&folder, &Imports::default()).unwrap().is_empty(), "it says: none");
     }
 
     #[test]
     fn an_included_file_counts() {
         let main = "-r base.txt  # comment\n--constraint=pins.txt\nhttpx==1 # x\n";
         let folder = project(&[("requirements.txt", main), ("base.txt", "a"), ("pins.txt", "b")]);
-        let before = key(&of(&folder, Imports::default()).unwrap());
+        let before = key(&of(&folder, &Imports::default()).unwrap());
         fs::write(folder.path().join("pins.txt"), "c").unwrap();
-        assert_ne!(before, key(&of(&folder, Imports::default()).unwrap()));
+        assert_ne!(before, key(&of(&folder, &Imports::default()).unwrap()));
     }
 
     #[test]
     fn a_missing_or_endless_include_is_an_error_that_names_it() {
         let folder = project(&[("requirements.txt", "-r gone.txt")]);
-        let error = of(&folder, Imports::default()).unwrap_err().to_string();
+        let error = of(&folder, &Imports::default()).unwrap_err().to_string();
         assert!(error.contains("gone.txt"), "{error}");
         let folder = project(&[("requirements.txt", "-r requirements.txt")]);
-        let error = of(&folder, Imports::default()).unwrap_err().to_string();
+        let error = of(&folder, &Imports::default()).unwrap_err().to_string();
         assert!(error.contains("more than 8 files deep"), "{error}");
     }
 
@@ -181,9 +170,9 @@ mod tests {
     fn sources_speak_where_nothing_is_declared() {
         let folder = project(&[]);
         let imports = Imports { starlette: true, ..Imports::default() };
-        assert_eq!(of(&folder, imports).unwrap().lines, ["starlette"]);
+        assert_eq!(of(&folder, &imports).unwrap().lines, ["starlette"]);
         let imports = Imports { fasterapi: true, ..Imports::default() };
-        assert_eq!(of(&folder, imports).unwrap().lines, ["fastapi"]);
-        assert!(of(&folder, Imports::default()).unwrap().is_empty());
+        assert_eq!(of(&folder, &imports).unwrap().lines, ["fastapi"]);
+        assert!(of(&folder, &Imports::default()).unwrap().is_empty());
     }
 }

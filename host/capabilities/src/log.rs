@@ -65,9 +65,14 @@ impl Source {
     fn record(&self, stream: Stream, line: &str) {
         let route = Arc::clone(&self.route.lock());
         let request = self.request.load(Ordering::Relaxed);
+        // It has these fields whatever the span says, and would show them twice.
         match stream {
-            Stream::Output => tracing::info!(target: "app", app = %self.app, %route, request, "{line}"),
-            Stream::Error => tracing::warn!(target: "app", app = %self.app, %route, request, "{line}"),
+            Stream::Output => {
+                tracing::info!(target: "app", parent: None, app = %self.app, %route, request, "{line}")
+            }
+            Stream::Error => {
+                tracing::warn!(target: "app", parent: None, app = %self.app, %route, request, "{line}")
+            }
         }
     }
 }

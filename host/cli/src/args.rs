@@ -48,6 +48,10 @@ pub(crate) enum Template {
     Hello,
     /// Items in Postgres: create, read, change, delete, list
     Items,
+    /// A chat room over WebSockets, and its page
+    Websocket,
+    /// Notes of several tenants: row-level security, a read-only database, limits
+    Platform,
 }
 
 /// Like `build` and `serve` in one. Requests in flight finish on the version that they began with, and connections

@@ -21,7 +21,7 @@ const DEVELOP: &str = "
 fasterapi-host dev
 ```
 
-builds and serves the app on http://127.0.0.1:8000. A change of a file is built and goes live by itself; requests in flight are
+serves the app on http://127.0.0.1:8000. A change of a file goes live by itself, in a fraction of a second; requests in flight are
 not dropped. When the app does not start, its traceback is in the terminal and in the browser until a change mends it.
 ";
 
@@ -31,15 +31,18 @@ struct Files {
     example: &'static str,
     main: &'static str,
     requirements: &'static str,
+    /// What it has beside them, as `(path, text)`.
+    more: &'static [(&'static str, &'static str)],
     readme: &'static str,
 }
 
 macro_rules! example {
-    ($name:literal) => {
+    ($name:literal $(, $more:literal)*) => {
         Files {
             example: $name,
             main: include_str!(concat!("../../../examples/", $name, "/main.py")),
             requirements: include_str!(concat!("../../../examples/", $name, "/requirements.txt")),
+            more: &[$(($more, include_str!(concat!("../../../examples/", $name, "/", $more)))),*],
             readme: include_str!(concat!("../../../examples/", $name, "/README.md")),
         }
     };
@@ -50,6 +53,8 @@ impl Template {
         match self {
             Self::Hello => example!("hello"),
             Self::Items => example!("items"),
+            Self::Websocket => example!("websocket", "static/chat.html"),
+            Self::Platform => example!("platform", "schema.sql", "host.toml"),
         }
     }
 }
@@ -64,13 +69,16 @@ pub(crate) fn run(args: &NewArgs) -> Result<(), Failure> {
     let files = args.template.files();
     let readme = files.readme(name);
     fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
-    for (file, text) in [
+    let own = [
         ("main.py", files.main),
         ("requirements.txt", files.requirements),
         ("README.md", &readme),
         (".gitignore", IGNORED),
-    ] {
+    ];
+    for &(file, text) in own.iter().chain(files.more) {
         let path = folder.join(file);
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(|error| failed(parent, &error))?;
         fs::write(&path, text).map_err(|error| failed(&path, &error))?;
     }
     output::line(format_args!("made {name}: the app is {name}/main.py, its README says how to try it"));

@@ -8,10 +8,10 @@ use std::{
 };
 
 use fasterapi_capabilities::postgres::PostgresGrants;
-use fasterapi_core::{TenantId, manifest};
+use fasterapi_core::{TenantId, files, manifest};
 use fasterapi_edge::{Compression, DrainReport, Edge, EdgeConfig, Listener, Shutdown};
-use fasterapi_platform::{AppOptions, Platform, Revision};
-use fasterapi_runtime::{Engine, Grants, ImageCache, InstanceLimits, PoolLimits};
+use fasterapi_platform::{AppOptions, Platform, Revision, Serving};
+use fasterapi_runtime::{Engine, FileCache, Files, Grants, ImageCache, InstanceLimits, PoolLimits};
 
 use crate::{
     args::{CompressionChoice, LaneChoice},
@@ -99,7 +99,8 @@ impl Server {
         let listener = listen(addr)?;
         let wanted = wanted(config.databases.clone(), config.database.clone(), said.uses_postgres);
         let databases = Databases::open(&wanted).await?;
-        let options = app_options(&config, &databases, &wanted);
+        let files = brought(&component).map_err(|error| Failure::input(format!("{at}: {error}")))?;
+        let options = app_options(&config, &databases, &wanted, files);
         let engine = Engine::new().map_err(Failure::other)?;
         let images = ImageCache::open(&cache_folder()?.join("images")).map_err(Failure::other)?;
         let revision = Revision::load(&engine, &images, &component, manifest, options, compiling).await;
@@ -142,10 +143,16 @@ impl Server {
 }
 
 /// How the app of `config` is run, with the databases that `wanted` names.
-pub(crate) fn app_options(config: &ServerConfig, databases: &Databases, wanted: &HostConfig) -> AppOptions {
+pub(crate) fn app_options(
+    config: &ServerConfig,
+    databases: &Databases,
+    wanted: &HostConfig,
+    files: Files,
+) -> AppOptions {
     let grants = Grants {
         app: name(&config.component).into(),
         environment: config.environment.clone(),
+        files,
         postgres: Arc::new(PostgresGrants {
             databases: databases.registry(),
             tenant: TenantId::default(),
@@ -155,11 +162,20 @@ pub(crate) fn app_options(config: &ServerConfig, databases: &Databases, wanted: 
     AppOptions {
         grants,
         instance: config.instance.clone(),
-        pool: config.pool.clone(),
-        max_reuse: config.max_reuse,
-        max_websockets: config.max_websockets,
-        compiled_lane: config.lane == LaneChoice::Auto,
+        serving: Serving {
+            pool: config.pool.clone(),
+            max_reuse: config.max_reuse,
+            max_websockets: config.max_websockets,
+            compiled_lane: config.lane == LaneChoice::Auto,
+        },
     }
+}
+
+/// The files that the app in `component` brings along, unpacked.
+pub(crate) fn brought(component: &[u8]) -> Result<Files, Failure> {
+    let Some(archive) = files::read(component).map_err(Failure::input)? else { return Ok(Files::default()) };
+    let cache = FileCache::open(&cache_folder()?.join("files")).map_err(Failure::other)?;
+    cache.unpack(archive).map_err(Failure::input)
 }
 
 /// What a manifest asks of the server.
@@ -230,7 +246,7 @@ pub(crate) fn listen(addr: SocketAddr) -> Result<Listener, Failure> {
 }
 
 /// `PORT`, as platforms set it: that port on all addresses.
-fn port_variable() -> Option<SocketAddr> {
+pub(crate) fn port_variable() -> Option<SocketAddr> {
     let port = std::env::var("PORT").ok()?.parse().ok()?;
     Some(([0, 0, 0, 0], port).into())
 }

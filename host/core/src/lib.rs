@@ -3,10 +3,12 @@
 //! Nothing here does I/O, knows a clock, or depends on tokio or wasmtime.
 
 mod error;
+pub mod files;
 mod ids;
 mod latin1;
 pub mod manifest;
 mod secret;
+mod section;
 
 pub use error::Origin;
 pub use ids::{DatabaseAlias, IdError, TenantId};

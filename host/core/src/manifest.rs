@@ -6,13 +6,11 @@
 //! Unknown fields are ignored, so an older host reads a newer builder's manifest; a change that an older host
 //! must not ignore takes a new [`FORMAT`].
 
-mod section;
-
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use section::{append, read};
+use crate::section;
 
 /// The name of the custom section.
 pub const SECTION: &str = "fasterapi:manifest";
@@ -211,9 +209,12 @@ pub enum ManifestError {
         /// Offset of the section that does not fit.
         at: usize,
     },
-    /// More than one manifest.
-    #[error("the component has two {SECTION} sections")]
-    Twice,
+    /// More than one section of a name that can be there once.
+    #[error("the component has two {section} sections")]
+    Twice {
+        /// Its name.
+        section: &'static str,
+    },
     /// Over [`MAX_BYTES`].
     #[error("the manifest has {bytes} bytes, more than the {MAX_BYTES} allowed")]
     TooLarge {
@@ -230,13 +231,29 @@ pub enum ManifestError {
         found: u32,
     },
     /// A list or a text over its bound, or a text that cannot be what it says.
-    #[error("the manifest's {what} is out of bounds: {value}")]
+    #[error("the component's {what} is out of bounds: {value}")]
     OutOfBounds {
         /// Which part.
         what: &'static str,
         /// Its size, or the start of the text.
         value: String,
     },
+}
+
+/// The manifest of a component; none for a component that was not built here.
+///
+/// # Errors
+/// Not a component, cut off, or a manifest that is malformed or out of bounds.
+pub fn read(component: &[u8]) -> Result<Option<Manifest>, ManifestError> {
+    section::find(component, SECTION)?.map(Manifest::from_json).transpose()
+}
+
+/// Appends the manifest to a component that has none yet.
+///
+/// # Errors
+/// Not a component, one that has a manifest already, or a manifest that [`read`] would refuse.
+pub fn append(component: &mut Vec<u8>, manifest: &Manifest) -> Result<(), ManifestError> {
+    section::append(component, SECTION, &manifest.to_json()?)
 }
 
 impl Manifest {

@@ -12,11 +12,17 @@ use std::{
 use fasterapi_runtime::{Call, Checkout, InvokeError, Reply, WarmMaker};
 use futures::FutureExt;
 use tokio::sync::oneshot;
+use tracing::{Instrument, Span};
 
 /// Has the instance answer `call`; comes back as soon as the head is there.
-pub(crate) async fn invoke(checkout: Checkout<WarmMaker>, call: Call) -> Result<Reply, InvokeError> {
+/// All that the guest does for the request is within `span`.
+pub(crate) async fn invoke(
+    checkout: Checkout<WarmMaker>,
+    call: Call,
+    span: Span,
+) -> Result<Reply, InvokeError> {
     let (exchange, head) = oneshot::channel();
-    let mut drive = Drive(Some(Box::pin(run(checkout, call, exchange))));
+    let mut drive = Drive(Some(Box::pin(run(checkout, call, exchange).instrument(span))));
     let mut head = head;
     std::future::poll_fn(|cx| {
         drive.poll(cx);

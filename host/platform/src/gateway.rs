@@ -10,6 +10,7 @@ use bytes::Bytes;
 use fasterapi_edge::{Gateway, Peer, RequestBody, ResponseBody, websocket::Handshake};
 use fasterapi_router::decode_path;
 use fasterapi_runtime::{Call, Checkout, PlannedCall, RequestHead, WarmMaker};
+use fasterapi_telemetry::spans;
 use http::{Request, Response, request::Parts};
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -79,7 +80,7 @@ impl Platform {
             let mut call = receive(parts, body, number).await?;
             call.planned = route.plan.as_ref().and_then(|plan| planned(plan, &path, &call));
             let instance = checkout(&revision, key).await?;
-            let reply = drive::invoke(instance, call).await?;
+            let reply = drive::invoke(instance, call, spans::request(&key.name, number)).await?;
             Ok::<_, Refusal>(respond(reply))
         };
         answered.await.unwrap_or_else(|refusal| {

@@ -12,4 +12,4 @@ mod revision;
 mod websockets;
 
 pub use gateway::Platform;
-pub use revision::{AppOptions, Revision, RevisionError};
+pub use revision::{AppOptions, Revision, RevisionError, Serving};

@@ -22,7 +22,14 @@ pub struct AppOptions {
     pub grants: Grants,
     /// The bounds of each instance.
     pub instance: InstanceLimits,
-    /// The bounds of its pool.
+    /// How its requests are shared out among them.
+    pub serving: Serving,
+}
+
+/// How requests are shared out among an app's instances.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// The bounds of their pool.
     pub pool: PoolLimits,
     /// Requests that one instance serves before it is replaced. 1: each request sees the app as it started.
     pub max_reuse: u64,
@@ -92,9 +99,22 @@ impl Revision {
         compiling: impl FnOnce(),
     ) -> Result<Self, RevisionError> {
         let image = images.load(engine, component, compiling)?;
+        let AppOptions { grants, instance, serving } = options;
+        let template = Template::new(engine, &image, grants, instance)?;
+        Self::start(template, manifest, serving).await
+    }
+
+    /// Serves instances of `template`, an app's whose manifest is `manifest`, and shows that they start.
+    ///
+    /// # Errors
+    /// When the start-up fails.
+    pub async fn start(
+        template: Template,
+        manifest: Option<Manifest>,
+        options: Serving,
+    ) -> Result<Self, RevisionError> {
         let manifest = manifest.unwrap_or_else(unknown_app);
-        let by_request = options.grants.postgres.depend_on_requests();
-        let template = Template::new(engine, &image, options.grants, options.instance)?;
+        let by_request = template.grants().postgres.depend_on_requests();
         let fallback = PoolKey { index: FALLBACK, name: "*".into() };
         let keys = keys(&manifest, &fallback);
         let plan = |route| options.compiled_lane.then(|| Plan::of(route)).flatten();

@@ -26,8 +26,11 @@ pub enum LoadError {
     /// An export that the host calls is missing or of another type.
     #[error("the component does not export what the host calls: {0}")]
     MissingExport(String),
-    /// The image cache's folder cannot be used.
-    #[error("cannot use the image cache at {}: {source}", path.display())]
+    /// The archive of its files is none, or has what no app can bring.
+    #[error("the component's files are malformed: {0}")]
+    Files(String),
+    /// The folder of images, or of apps' files, cannot be used.
+    #[error("cannot use the cache at {}: {source}", path.display())]
     Cache {
         /// The folder or file.
         path: PathBuf,
@@ -49,6 +52,9 @@ pub enum MakeError {
     /// The app's start-up hooks raised. The text is the app's traceback.
     #[error("the app's start-up failed\n{0}")]
     Startup(String),
+    /// The app of a draft cannot be imported. The text is the SDK's report, for the builder to read.
+    #[error("the app cannot be imported")]
+    Import(String),
     /// The app's start-up took too long.
     #[error("the app's start-up took longer than {0:?}")]
     StartupTimeout(Duration),

@@ -26,19 +26,20 @@ pub struct GuestState {
 }
 
 impl GuestState {
-    pub(crate) fn new(grants: &Grants, limits: &InstanceLimits) -> Self {
+    /// Fails only where the app's files cannot be opened.
+    pub(crate) fn new(grants: &Grants, limits: &InstanceLimits) -> wasmtime::Result<Self> {
         let log = Source::new(Arc::clone(&grants.app));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
-        Self {
-            wasi: wasi(grants, &log),
+        Ok(Self {
+            wasi: wasi(grants, &log)?,
             http: WasiHttpCtx::new(),
             outbound: DenyOutbound,
             postgres: PostgresCtx::new(grants.postgres.clone()),
             table,
             memory: MemoryLimit { allowed: limits.memory, used: 0 },
             log,
-        }
+        })
     }
 
     /// Whether the guest still holds what should have gone with its request.
@@ -76,14 +77,15 @@ impl GuestState {
     }
 }
 
-fn wasi(grants: &Grants, log: &Arc<Source>) -> WasiCtx {
+fn wasi(grants: &Grants, log: &Arc<Source>) -> wasmtime::Result<WasiCtx> {
     let mut wasi = WasiCtxBuilder::new();
     wasi.stdout(LogStream::new(Arc::clone(log), Stream::Output));
     wasi.stderr(LogStream::new(Arc::clone(log), Stream::Error));
     wasi.envs(&grants.environment);
     // Only the resolver stays off by default; the rest is said here so that a change upstream cannot open it.
     wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
-    wasi.build()
+    grants.files.lend(&mut wasi)?;
+    Ok(wasi.build())
 }
 
 /// Bounds the linear memories of an instance by their sum.

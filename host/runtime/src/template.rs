@@ -6,13 +6,15 @@ use fasterapi_bindings::{Guest, GuestIndices, WebsocketGuest, WebsocketGuestIndi
 use fasterapi_capabilities::postgres::{self, PostgresGrants};
 use wasmtime::{
     Store,
-    component::{Component, InstancePre, Linker},
+    component::{self, Component, InstancePre, Linker},
 };
 
 use crate::{
     compiled::{Compiled, Export},
+    draft::Draft,
     engine::Engine,
     error::{LoadError, MakeError},
+    files::Files,
     image::first_line,
     instance::Instance,
     limits::InstanceLimits,
@@ -26,6 +28,8 @@ pub struct Grants {
     pub app: Arc<str>,
     /// Environment variables, as `(name, value)`.
     pub environment: Vec<(String, String)>,
+    /// The files that it may read.
+    pub files: Files,
     /// Databases by alias.
     pub postgres: Arc<PostgresGrants>,
 }
@@ -47,6 +51,7 @@ pub struct Template {
     exports: GuestIndices,
     compiled: Option<Export>,
     websockets: Option<WebsocketGuestIndices>,
+    draft: Option<Draft>,
     grants: Grants,
     limits: Arc<InstanceLimits>,
 }
@@ -72,7 +77,40 @@ impl Template {
         let websockets =
             websockets.transpose().map_err(|error| LoadError::MissingExport(first_line(&error)))?;
         let (engine, limits) = (engine.clone(), Arc::new(limits));
-        Ok(Self { engine, linked, exports, compiled, websockets, grants, limits })
+        Ok(Self { engine, linked, exports, compiled, websockets, draft: None, grants, limits })
+    }
+
+    /// As [`new`](Self::new), for a component without an app: each instance imports the one that `config` names, the
+    /// builder's words to the SDK, out of the files of its grants. For development.
+    ///
+    /// # Errors
+    /// As `new`; also when the component has an app.
+    pub fn draft(
+        engine: &Engine,
+        component: &Component,
+        config: String,
+        grants: Grants,
+        limits: InstanceLimits,
+    ) -> Result<Self, LoadError> {
+        let draft = Draft::of(component, config)?;
+        Ok(Self { draft: Some(draft), ..Self::new(engine, component, grants, limits)? })
+    }
+
+    /// What its instances may use.
+    #[must_use]
+    pub const fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// Imports a draft's app, and gives the SDK's report of it.
+    ///
+    /// # Errors
+    /// [`MakeError::Import`] with the SDK's report when the app cannot be imported; as
+    /// [`instantiate`](Self::instantiate).
+    pub async fn describe(&self) -> Result<String, MakeError> {
+        let mut store = self.store()?;
+        let instance = self.linked.instantiate_async(&mut store).await.map_err(trapped)?;
+        self.import(&mut store, &instance).await
     }
 
     /// Whether its instances serve WebSockets.
@@ -92,22 +130,49 @@ impl Template {
     /// # Errors
     /// When a limit or a trap keeps it from coming up.
     pub async fn instantiate(&self) -> Result<Instance, MakeError> {
-        let mut store = Store::new(self.engine.wasmtime(), GuestState::new(&self.grants, &self.limits));
-        store.limiter(GuestState::limiter);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
-        let instance = self.instance(&mut store).await;
-        let exports = instance.map_err(|error| MakeError::Instantiate(first_line(&error)))?;
+        let mut store = self.store()?;
+        let instance = self.linked.instantiate_async(&mut store).await.map_err(trapped)?;
+        self.import(&mut store, &instance).await?;
+        let exports = self.bind(&mut store, &instance).map_err(trapped)?;
         Ok(Instance::new(store, exports, Arc::clone(&self.limits)))
     }
 
-    async fn instance(&self, store: &mut Store<GuestState>) -> wasmtime::Result<Exports> {
-        let instance = self.linked.instantiate_async(&mut *store).await?;
-        let guest = self.exports.load(&mut *store, &instance)?;
-        let compiled = self.compiled.map(|export| export.bind(store, &instance)).transpose()?;
-        let websockets = self.websockets.as_ref().map(|exports| exports.load(&mut *store, &instance));
+    fn store(&self) -> Result<Store<GuestState>, MakeError> {
+        let state = GuestState::new(&self.grants, &self.limits);
+        let closed = |error| MakeError::Instantiate(format!("the app's files: {}", first_line(&error)));
+        let mut store = Store::new(self.engine.wasmtime(), state.map_err(closed)?);
+        store.limiter(GuestState::limiter);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        Ok(store)
+    }
+
+    /// Has a draft import its app. The report is empty where the app is in the component.
+    async fn import(
+        &self,
+        store: &mut Store<GuestState>,
+        instance: &component::Instance,
+    ) -> Result<String, MakeError> {
+        match &self.draft {
+            Some(draft) => draft.load(store, instance, self.limits.startup).await,
+            None => Ok(String::new()),
+        }
+    }
+
+    fn bind(
+        &self,
+        store: &mut Store<GuestState>,
+        instance: &component::Instance,
+    ) -> wasmtime::Result<Exports> {
+        let guest = self.exports.load(&mut *store, instance)?;
+        let compiled = self.compiled.map(|export| export.bind(store, instance)).transpose()?;
+        let websockets = self.websockets.as_ref().map(|exports| exports.load(&mut *store, instance));
         Ok(Exports { guest, compiled, websockets: websockets.transpose()? })
     }
+}
+
+fn trapped(error: wasmtime::Error) -> MakeError {
+    MakeError::Instantiate(first_line(&error))
 }
 
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<GuestState>> {

@@ -1,4 +1,6 @@
-//! What the host says of itself: its log, to standard error.
+//! What the host says of itself: its log, to standard error, and the spans that its records stand in.
+
+pub mod spans;
 
 use std::io::IsTerminal;
 

@@ -19,6 +19,11 @@ def trap(how: str = ""):
     SERVED += 1
     if how == "json":
         json.loads("[" * 100_000)
+    elif how == "nested":  # deeper than the host's stack, where CPython does not look
+        nested: list = []
+        for _ in range(200_000):
+            nested = [nested]
+        json.dumps(nested)
     elif how == "abort":
         os.abort()
     elif how == "exit":

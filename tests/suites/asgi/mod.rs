@@ -45,6 +45,7 @@ topics!(
     bare
 );
 
+mod absurd;
 mod background;
 mod broken;
 mod dependencies;

@@ -20,6 +20,10 @@ app = FastAPI()
 def version():
     return "one"
 
+@app.get("/raises")
+def raises():
+    return {}["<missing>"]
+
 async def echo(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"ready\n", "more_body": True})
@@ -55,7 +59,7 @@ async fn a_change_goes_live_under_open_connections_and_a_broken_one_is_shown() {
     let host = dev(folder.path()).await;
     let said = host.stdout();
     assert!(
-        said.contains("(main:app, 6 routes)") && said.contains(&format!("docs on http://{}/docs", host.addr)),
+        said.contains("(main:app, 7 routes)") && said.contains(&format!("docs on http://{}/docs", host.addr)),
         "{said}"
     );
     let mut kept = host.client().connect(Protocol::H1).await;
@@ -71,6 +75,18 @@ async fn a_change_goes_live_under_open_connections_and_a_broken_one_is_shown() {
         answer(&mut kept).await == "\"two\""
     });
     eventually!(host.stdout().contains("main.py changed\nlive in "));
+    let line = host.stdout().lines().last().unwrap().to_owned();
+    assert!(
+        !line.contains("build") && !line.contains("compile"),
+        "a change of the app builds nothing: {line}"
+    );
+    // What a request raises is shown to who made it.
+    let raised = kept.send(get("/raises").header("accept", "text/html")).await.expect(500);
+    assert!(raised.header("content-type").unwrap().starts_with("text/html"));
+    let page = raised.text();
+    assert!(page.contains("main.py") && page.contains("KeyError") && !page.contains("<missing>"), "{page}");
+    let text = kept.send(get("/raises")).await.expect(500).text();
+    assert!(text.starts_with("Traceback") && text.contains("return {}[\"<missing>\"]"), "{text}");
     in_flight.write("finish").await;
     assert_eq!(in_flight.text().await, "FINISH");
     in_flight.end();

@@ -39,6 +39,16 @@ async fn a_project_of_items_works() {
 }
 
 #[tokio::test]
+async fn a_project_of_websocket_works() {
+    works("websocket").await;
+}
+
+#[tokio::test]
+async fn a_project_of_platform_works() {
+    works("platform").await;
+}
+
+#[tokio::test]
 async fn what_is_there_is_not_touched() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("full")).unwrap();
@@ -68,7 +78,7 @@ async fn names_and_templates_that_are_none() {
             "{text}"
         );
     }
-    let text = message(new(folder.path(), &["demo", "--template", "websocket"]).await);
-    assert!(text.contains("'websocket'") && text.contains("possible values: hello, items"), "{text}");
+    let text = message(new(folder.path(), &["demo", "--template", "graphql"]).await);
+    assert!(text.contains("'graphql'") && text.contains("hello, items, websocket, platform"), "{text}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -333,3 +333,19 @@ async fn the_seeds_program_runs_as_written() {
     }
     eventually!(logs::have("PgNoRows"));
 }
+
+#[tokio::test]
+async fn what_postgres_says_is_logged_with_the_request_and_whose_doing_a_failure_is() {
+    let app = App::start().await;
+    let (before, after) = (logs::token("before"), logs::token("after"));
+    let say = |what: &str| format!("DO $$ BEGIN RAISE NOTICE '{what}'; END $$");
+    let none = || json!([]);
+    app.run(&[(&say(&before), none()), ("SELECT 1/0", none()), (&say(&after), none())]).await;
+    eventually!(logs::have(&after));
+    let spans = |token: &str| logs::with(token).first().unwrap().spans.clone();
+    let of_request = spans(&before);
+    assert!(of_request.starts_with("request route=\"POST /pg/run\" request="), "{of_request}");
+    assert!(!of_request.contains("blame"), "{of_request}");
+    let blamed = spans(&after);
+    assert_eq!(blamed, of_request.replace(';', " blame=guest sqlstate=\"22012\";"));
+}

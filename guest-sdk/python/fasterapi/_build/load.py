@@ -10,6 +10,7 @@ import traceback
 from types import TracebackType
 from typing import Any
 
+from .._asgi.wsgi import Wsgi, is_wsgi
 from .paths import APP, is_users
 from .protocol import BuildError
 
@@ -24,6 +25,8 @@ def application(module: str, attr: str) -> Any:
     found = _import(module)
     for name in attr.split("."):
         found = _attribute(found, name, module)
+    if is_wsgi(found):
+        return Wsgi(found)
     if not is_asgi(found):
         raise BuildError("not-asgi", f"`{module}:{attr}` is no ASGI application but {_described(found)}", hint=_hint(found))
     return found
@@ -127,7 +130,7 @@ def _hint(found: Any) -> str | None:
     if inspect.isclass(found) or inspect.isfunction(found) and not inspect.signature(found).parameters:
         return "name the application itself, not what makes it"
     if callable(found):
-        return "a WSGI application (Flask, Django) needs an adapter such as a2wsgi, or ASGI"
+        return "an ASGI application is called with (scope, receive, send), a WSGI one with (environ, start_response)"
     return None
 
 

@@ -33,6 +33,12 @@ def preload(more: Iterable[str]) -> list[str]:
     return [f"module `{name}` could not be preloaded: {problem}" for name in more if (problem := _try(name))]
 
 
+def attempt(names: Iterable[str]) -> None:
+    """Imports what can be."""
+    for name in names:
+        _try(name)
+
+
 def _walk(package: str) -> None:
     for found in pkgutil.walk_packages(sys.modules[package].__path__, package + ".", onerror=lambda name: None):
         if not found.name.startswith(_SKIPPED):

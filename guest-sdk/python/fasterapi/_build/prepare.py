@@ -1,64 +1,125 @@
-"""The build, step by step. Runs inside componentize-py's pre-init."""
+"""The build, step by step. Runs inside componentize-py's pre-init, but for what a draft imports late."""
 
 from __future__ import annotations
 
 import gc
+import importlib
+import os
+import sys
 import traceback
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 from .. import _phase
-from .._wasm.loop import Loop
+from .._wasm.loop import Loop, outside_loop
 from . import lanes, load, protocol, sources, stand_ins, warm, zones
 from .manifest import manifest
-from .paths import META
-from .preload import preload
+from .paths import APP, META
+from .preload import attempt, preload
 
 _POSTGRES = "fasterapi.pg"
 
 
 def interpreter() -> None:
     """Makes the interpreter ready, before anything of the user's or of a framework is imported."""
+    os.chdir(APP)  # as if started from the project's folder; relative paths mean the same when the component runs
     sources.install()
     stand_ins.install()
 
 
-def application(outside_loop: Callable[..., Any]) -> tuple[Any, Any]:
+def application() -> tuple[Any, Any]:
     """The user's application, imported, and its compiled lane, if it has one; the result file is written. Raises when the build ends here."""
+    app, lane, mode = _written(_application)
+    if mode == "warm":
+        raise RuntimeError("warmed up: this build ends here on purpose")
+    return app, lane
+
+
+def packages() -> None:
+    """Imports what the application will, as the builder names it, and keeps the rest of the packages; the result file is written."""
+    _written(_packages)
+
+
+def late_application(text: str) -> tuple[Any, Any, str]:
+    """The application of a draft and its compiled lane, imported now, with the report; no application, and what is wrong."""
+    importlib.invalidate_caches()  # the application's folder was empty when the packages were imported
+    environment = dict(os.environ)
+    os.environ.clear()  # a build has none, so what needs one at import must not work here either
+    _phase.building = True
+    sys.dont_write_bytecode = True
     try:
-        config = protocol.read_config(META)
-        app = outside_loop(load.application, config.module, config.attr)
-        lane = outside_loop(lanes.Lanes, app)
-        report = outside_loop(_finish, app, lane, config)
+        (app, lane, _), ok, report = _attempted(_application, lambda: protocol.parse(text))
+    finally:
+        _phase.building = False
+        os.environ.update(environment)
+    return app, lane, protocol.result(ok, report)
+
+
+_Step = Callable[[protocol.Config], tuple[Any, dict[str, Any]]]
+
+
+def _written(step: _Step) -> Any:
+    """What `step` gives, once the builder has the result file."""
+    made, ok, report = _attempted(step, lambda: protocol.read_config(META))
+    protocol.write_result(META, ok, report)
+    if not ok:
+        raise RuntimeError("the build ends here")
+    return made
+
+
+def _attempted(step: _Step, config: Callable[[], protocol.Config]) -> tuple[Any, bool, dict[str, Any]]:
+    nothing = (None, None, None)
+    try:
+        made, report = outside_loop(step, config())
     except protocol.BuildError as error:
-        protocol.write_result(META, False, error.report)
-        raise
+        return nothing, False, error.report
     except BaseException as error:
         text = "".join(traceback.format_exception(error))
-        protocol.write_result(META, False, {"kind": "internal", "error": f"the SDK failed: {error!r}", "hint": None, "traceback": text})
-        raise
-    protocol.write_result(META, True, report)
-    if config.mode == "warm":
-        raise RuntimeError("warmed up: this build ends here on purpose")
-
-    return app, lane.compiled
+        return nothing, False, {"kind": "internal", "error": f"the SDK failed: {error!r}", "hint": None, "traceback": text}
+    return made, True, report
 
 
-def _finish(app: Any, lane: lanes.Lanes, config: protocol.Config) -> dict[str, Any]:
-    problems = preload(config.preload)
+def _application(config: protocol.Config) -> tuple[Any, dict[str, Any]]:
+    app = load.application(config.module, config.attr)
+    lane = lanes.Lanes(app)
     _make_schema(app)
+    if config.mode == "late":
+        _show_errors(app, lane.compiled)
+    problems = [] if config.mode == "late" else _settled(config)
+    report = {
+        "mode": config.mode,
+        "compiled": dict(sources.compiled),
+        "warnings": problems,
+        "manifest": manifest(app, f"{config.module}:{config.attr}", load.loaded(_POSTGRES), lane),
+    }
+    return (app, lane.compiled, config.mode), report
+
+
+def _show_errors(app: Any, lane: Any) -> None:
+    """Has an app in development answer a request that raised with the traceback, as with `debug=True`, unless it has an answer of its own."""
+    handlers = getattr(app, "exception_handlers", None)
+    if handlers is None or 500 in handlers or Exception in handlers:
+        return
+    app.debug = True
+    if lane is not None:
+        lane.take_middleware()
+
+
+def _packages(config: protocol.Config) -> tuple[Any, dict[str, Any]]:
+    attempt(config.imports)
+    problems = _settled(config)
+    return None, {"mode": config.mode, "compiled": dict(sources.compiled), "warnings": problems, "manifest": {}}
+
+
+def _settled(config: protocol.Config) -> list[str]:
+    """Imports and keeps what will be wanted when there are no files any more. Gives what the user should know."""
+    problems = preload(config.preload)
     zones.keep()
     late = [] if config.mode == "warm" else sources.keep_late_imports()
     if late:
         problems.append(f"{len(late)} modules were left out of the component, too many to keep: {late[0]}, …")
-    return {
-        "mode": config.mode,
-        "compiled": dict(sources.compiled),
-        "warnings": problems,
-        "late_imports": late,
-        "manifest": manifest(app, f"{config.module}:{config.attr}", load.loaded(_POSTGRES), lane),
-    }
+    return problems
 
 
 def _make_schema(app: Any) -> None:

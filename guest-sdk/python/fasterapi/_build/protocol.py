@@ -21,6 +21,7 @@ class Config:
     mode: str
     world: str
     preload: tuple[str, ...]
+    imports: tuple[str, ...]
 
 
 class BuildError(Exception):
@@ -34,13 +35,23 @@ class BuildError(Exception):
 def read_config(folder: str) -> Config:
     """Reads the builder's file."""
     with open(os.path.join(folder, _CONFIG), encoding="utf-8") as file:
-        config = json.load(file)
+        return parse(file.read())
+
+
+def parse(text: str) -> Config:
+    """Takes the builder's words."""
+    config = json.loads(text)
     if config.get("protocol") != PROTOCOL:
         raise BuildError("internal", f"the builder speaks protocol {config.get('protocol')}, this SDK speaks {PROTOCOL}")
-    return Config(config["module"], config["attr"], config.get("mode", "build"), config.get("world", "app"), tuple(config.get("preload", ())))
+    return Config(config["module"], config["attr"], config.get("mode", "build"), config.get("world", "app"), tuple(config.get("preload", ())), tuple(config.get("imports", ())))
 
 
 def write_result(folder: str, ok: bool, report: dict[str, Any]) -> None:
     """Writes ours."""
     with open(os.path.join(folder, _RESULT), "w", encoding="utf-8") as file:
-        json.dump({"protocol": PROTOCOL, "ok": ok, **report}, file)
+        file.write(result(ok, report))
+
+
+def result(ok: bool, report: dict[str, Any]) -> str:
+    """Ours."""
+    return json.dumps({"protocol": PROTOCOL, "ok": ok, **report})

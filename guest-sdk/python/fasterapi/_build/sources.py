@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator
 from importlib import machinery
 from importlib.abc import InspectLoader, MetaPathFinder
+from importlib.readers import FileReader
 from importlib.util import cache_from_source
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -74,25 +75,31 @@ class _LateLoader(InspectLoader):
 
     def __init__(self, package: bool, path: str, code: bytes, source: bytes) -> None:
         self._package = package
-        self._path = path
+        self.path = path
         self._code = code
         self._source = source
 
     def is_package(self, fullname: str) -> bool:
         return self._package
 
+    def get_resource_reader(self, fullname: str) -> FileReader:
+        """The data beside it, which the host lends."""
+        loader: Any = self  # of a loader it only asks for the path
+        return FileReader(loader)
+
     def get_source(self, fullname: str) -> str | None:
         return zlib.decompress(self._source).decode("utf-8", "replace") if self._source else None
 
     def get_code(self, fullname: str) -> CodeType:
         if not self._code:
-            return compile(zlib.decompress(self._source), shown(self._path), "exec", dont_inherit=True)
+            source = zlib.decompress(self._source) if self._source else b""
+            return compile(source, shown(self.path), "exec", dont_inherit=True)
         code: CodeType = marshal.loads(zlib.decompress(self._code))
-        _imp._fix_co_filename(code, shown(self._path))  # type: ignore[attr-defined]
+        _imp._fix_co_filename(code, shown(self.path))  # type: ignore[attr-defined]
         return code
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__file__ = self._path
+        module.__file__ = self.path
         exec(self.get_code(module.__name__), module.__dict__)
 
 
@@ -141,7 +148,8 @@ def keep_late_imports() -> list[str]:
                 left_out.append(name)
             else:
                 finder.modules[name] = (package, path, zlib.compress(code, 1) if code else b"", zlib.compress(source, 1) if source else b"")
-    sys.meta_path.append(finder)
+    # First: a folder of a package's data, which is there at run time, must not pass for the package.
+    sys.meta_path.insert(0, finder)
     return left_out
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
-from typing import Any
+from typing import IO, Any
+
+from . import json_depth
 
 
 def install() -> None:
     """Puts the stand-ins in place."""
-    _spool_in_memory()
+    _keep_temporary_files_in_memory()
+    json_depth.install()
     try:
         import ssl  # noqa: F401
     except ImportError:
@@ -18,7 +22,31 @@ def install() -> None:
         sys.modules["ssl"] = ssl_stand_in
 
 
-def _spool_in_memory() -> None:
-    """There are no temporary files: a spooled one (Starlette's uploads over 1 MB) stays in memory."""
-    spooled: Any = tempfile.SpooledTemporaryFile
-    spooled.rollover = lambda self: None
+def _keep_temporary_files_in_memory() -> None:
+    """There is no place for temporary files: they stay in memory, spooled ones (Starlette's uploads over 1 MB) too."""
+    module: Any = tempfile
+    module.SpooledTemporaryFile.rollover = lambda self: None
+    module.TemporaryFile = temporary_file
+    module.NamedTemporaryFile = temporary_file
+
+
+class _Memory(io.BytesIO):
+    name = "a temporary file in memory"
+
+
+def temporary_file(
+    mode: str = "w+b",
+    buffering: int = -1,
+    encoding: str | None = None,
+    newline: str | None = None,
+    suffix: str | None = None,
+    prefix: str | None = None,
+    dir: str | None = None,
+    delete: bool = True,
+    *,
+    errors: str | None = None,
+    delete_on_close: bool = True,
+) -> IO[Any]:
+    """`tempfile.TemporaryFile` and `NamedTemporaryFile`, whose name nobody can open."""
+    data = _Memory()
+    return data if "b" in mode else io.TextIOWrapper(data, encoding or "utf-8", errors, newline)

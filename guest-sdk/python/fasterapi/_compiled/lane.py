@@ -42,7 +42,7 @@ class Lane:
         self._before: WeakSet[asyncio.Task[Any]] = WeakSet()
         """Tasks that start-up left running."""
         self._routes = len(app.router.routes)
-        self._stack = self._middleware()
+        self.take_middleware()
         self._layers = Layers(app) if app.user_middleware else None
         for place, route in enumerate(routes):
             self._add(place, route)
@@ -132,15 +132,14 @@ class Lane:
         else:
             await self._stack(scope, receive, send)
 
-    def _middleware(self) -> ASGIApp:
-        """FastAPI's middleware around `_outcome`, in place of its router."""
+    def take_middleware(self) -> None:
+        """Puts FastAPI's middleware, as the app has it now, around `_outcome` in place of its router."""
         app = self.app
         router, app.router = app.router, self._outcome
         try:
-            stack: ASGIApp = app.build_middleware_stack()
+            self._stack: ASGIApp = app.build_middleware_stack()
         finally:
             app.router = router
-        return stack
 
     async def _outcome(self, scope: Scope, receive: Receive, send: Send) -> None:
         outcome, self.support.pending = self.support.pending, None

@@ -3,8 +3,9 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use fasterapi_bindings::postgres::types::{Error, ErrorKind};
-use fasterapi_core::DatabaseAlias;
+use fasterapi_core::{DatabaseAlias, Origin};
 use fasterapi_postgres::Database;
+use fasterapi_telemetry::spans;
 use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use wasmtime::component::Resource;
@@ -106,6 +107,7 @@ impl PostgresCtx {
 }
 
 pub(super) fn usage(message: String) -> Error {
+    spans::blame(Origin::Guest, None);
     own_error(ErrorKind::Usage, message)
 }
 

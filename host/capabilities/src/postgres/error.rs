@@ -2,6 +2,7 @@
 
 use fasterapi_bindings::postgres::types::{Error, ErrorKind};
 use fasterapi_postgres::{PgError, PgErrorKind};
+use fasterapi_telemetry::spans;
 
 pub(super) fn own_error(kind: ErrorKind, message: String) -> Error {
     Error {
@@ -21,11 +22,14 @@ pub(super) fn own_error(kind: ErrorKind, message: String) -> Error {
     }
 }
 
-/// The one table of Postgres errors to the guest's. What only the operator may see goes to the log here.
+/// The one table of Postgres errors to the guest's. What only the operator may see goes to the log here, and whose
+/// doing it is to the request's span.
 pub(super) fn refusal(error: PgError) -> Error {
     if let Some(reason) = error.operator() {
         tracing::warn!(reason, "postgres: {error}");
     }
+    let sqlstate = error.report.as_ref().map(|report| report.sqlstate.as_str());
+    spans::blame(error.origin(), sqlstate.filter(|state| !state.is_empty()));
     let kind = match error.kind {
         PgErrorKind::Connection => ErrorKind::Connection,
         PgErrorKind::Timeout => ErrorKind::Timeout,

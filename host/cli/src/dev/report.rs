@@ -5,6 +5,7 @@ use std::{
     io::{self, IsTerminal},
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{
@@ -12,6 +13,9 @@ use super::{
     workshop::{Made, Times},
 };
 use crate::{exit::Failure, output};
+
+/// What takes less time is not told.
+const SEEN: Duration = Duration::from_millis(5);
 
 /// Where the app is served, and what is watched.
 pub(crate) struct Place<'a> {
@@ -82,11 +86,16 @@ pub(crate) fn broken(first: Option<Place<'_>>, trouble: &Trouble, served: bool) 
 
 impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = |time: std::time::Duration| time.as_secs_f64();
-        let Self { build, compile, start } = *self;
-        let all = seconds(build + compile + start);
-        let (build, compile, start) = (seconds(build), seconds(compile), seconds(start));
-        write!(f, "{all:.1} s (build {build:.1} s, compile {compile:.1} s, start {start:.1} s)")
+        let Self { build, compile, import, start } = *self;
+        let all = (build + compile + import + start).as_secs_f64();
+        write!(f, "{all:.2} s")?;
+        let steps = [("build", build), ("compile", compile), ("import", import), ("start", start)];
+        let mut before = " (";
+        for (name, time) in steps.into_iter().filter(|(_, time)| *time >= SEEN) {
+            write!(f, "{before}{name} {:.2} s", time.as_secs_f64())?;
+            before = ", ";
+        }
+        f.write_str(if before == ", " { ")" } else { "" })
     }
 }
 
@@ -101,5 +110,19 @@ impl fmt::Display for Painted {
         } else {
             f.write_str(word)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_steps_that_took_time_are_told() {
+        let (none, some) = (Duration::ZERO, Duration::from_millis(120));
+        let times = Times { build: none, compile: none, import: some, start: some };
+        assert_eq!(times.to_string(), "0.24 s (import 0.12 s, start 0.12 s)");
+        let times = Times { build: none, compile: none, import: none, start: none };
+        assert_eq!(times.to_string(), "0.00 s");
     }
 }

@@ -6,12 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fasterapi_builder::{BuildRequest, Builder, Built, Cache, Target};
+use fasterapi_builder::{Builder, Cache, Draft, Target};
 use fasterapi_core::manifest::Manifest;
 use fasterapi_edge::Compression;
-use fasterapi_platform::Revision;
-use fasterapi_runtime::{Engine, ImageCache};
-use tempfile::TempDir;
+use fasterapi_platform::{AppOptions, Revision, Serving};
+use fasterapi_runtime::{Engine, Files, Image, ImageCache, MakeError, Template};
 
 use super::trouble::Trouble;
 use crate::{
@@ -24,16 +23,18 @@ use crate::{
 /// What making a revision needs and keeps between two changes.
 pub(crate) struct Workshop {
     builder: Builder,
-    request: BuildRequest,
+    target: Target,
+    folder: PathBuf,
     config: ServerConfig,
     engine: Engine,
     images: ImageCache,
+    /// The compiled packages, under the name of their content.
+    packages: Option<(String, Image)>,
     databases: Option<Databases>,
     /// Whether they were opened for an app that uses Postgres.
     lent: bool,
-    last: Option<Built>,
-    /// Holds the component while it is read.
-    _scratch: TempDir,
+    /// Names what was made last.
+    last: Option<String>,
 }
 
 /// A version of the app, ready to serve.
@@ -46,8 +47,13 @@ pub(crate) struct Made {
 /// Where the time went.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
+    /// Reading the sources; building the component of their packages, where there is none yet.
     pub(crate) build: Duration,
+    /// Compiling that component.
     pub(crate) compile: Duration,
+    /// Importing the app.
+    pub(crate) import: Duration,
+    /// Opening its databases, and starting its first instances.
     pub(crate) start: Duration,
 }
 
@@ -55,41 +61,38 @@ type Step<T> = Result<T, Arc<Trouble>>;
 
 impl Workshop {
     pub(crate) fn open(target: Target, folder: PathBuf, config: ServerConfig) -> Result<Self, Failure> {
-        let scratch = tempfile::tempdir().map_err(Failure::other)?;
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let output = scratch.path().join(format!("{name}.wasm"));
         Ok(Self {
             builder: Builder::new(Cache::open().map_err(Failure::other)?),
-            config: ServerConfig { component: output.clone(), ..config },
-            request: BuildRequest { target, dir: folder, output },
-            engine: Engine::remembering().map_err(Failure::other)?,
+            target,
+            config: ServerConfig { component: folder.clone(), ..config },
+            folder,
+            engine: Engine::new().map_err(Failure::other)?,
             images: ImageCache::open(&cache_folder()?.join("images")).map_err(Failure::other)?,
+            packages: None,
             databases: None,
             lent: false,
             last: None,
-            _scratch: scratch,
         })
     }
 
-    /// Makes what the sources say now. None: it is what was made last. Dropped, the build goes on and counts for
-    /// nothing.
+    /// Makes what the sources say now. None: it is what was made last. Dropped, a build that is under way goes on and
+    /// counts for nothing.
     pub(crate) async fn make(&mut self) -> Step<Option<Made>> {
-        let begun = Instant::now();
-        let built = self.build().await?;
-        if self.last.as_ref().is_some_and(|last| last.key == built.key) {
+        let mut clock = Clock::start();
+        let draft = self.draft().await?;
+        if self.last.as_ref() == Some(&draft.key) {
             return Ok(None);
         }
-        let component: Arc<[u8]> = read(&built.path).map_err(trouble)?.into();
-        let build = begun.elapsed();
-        self.compile(Arc::clone(&component)).await?;
-        let compile = begun.elapsed() - build;
-        let (revision, compression) = self.start(&component, built.manifest.clone()).await?;
-        let start = begun.elapsed() - build - compile;
-        // Only the last one is likely to be asked for again.
-        if let Some(last) = self.last.replace(built).filter(|last| !last.cached) {
-            self.builder.forget(&last);
-        }
-        Ok(Some(Made { revision, compression, times: Times { build, compile, start } }))
+        let build = clock.lap();
+        let image = self.compile(&draft).await?;
+        let compile = clock.lap();
+        let draft = Arc::new(draft);
+        let manifest = self.import(&image, &draft).await?;
+        let import = clock.lap();
+        let (revision, compression) = self.start(&image, &draft, manifest).await?;
+        self.last = Some(draft.key.clone());
+        let times = Times { build, compile, import, start: clock.lap() };
+        Ok(Some(Made { revision, compression, times }))
     }
 
     /// Closes the databases.
@@ -99,22 +102,49 @@ impl Workshop {
         }
     }
 
-    async fn build(&self) -> Step<Built> {
-        let (builder, request) = (self.builder.clone(), self.request.clone());
-        let build = move || builder.build(&request, &output::progress);
-        tokio::task::spawn_blocking(build).await.map_err(trouble)?.map_err(trouble)
+    async fn draft(&self) -> Step<Draft> {
+        let (builder, target, folder) = (self.builder.clone(), self.target.clone(), self.folder.clone());
+        let draft = move || builder.draft(&target, &folder, &output::progress);
+        tokio::task::spawn_blocking(draft).await.map_err(trouble)?.map_err(trouble)
     }
 
-    async fn compile(&self, component: Arc<[u8]>) -> Step<()> {
-        let (images, engine) = (self.images.clone(), self.engine.clone());
-        let compile = move || images.load(&engine, &component, || {}).map(drop);
-        tokio::task::spawn_blocking(compile).await.map_err(trouble)?.map_err(trouble)
+    /// The draft's packages, compiled.
+    async fn compile(&mut self, draft: &Draft) -> Step<Image> {
+        if let Some((_, image)) = self.packages.as_ref().filter(|(key, _)| *key == draft.component_key) {
+            return Ok(image.clone());
+        }
+        let (images, engine, path) = (self.images.clone(), self.engine.clone(), draft.component.clone());
+        let compile = move || images.load(&engine, &read(&path).map_err(trouble)?, || {}).map_err(trouble);
+        let image = tokio::task::spawn_blocking(compile).await.map_err(trouble)??;
+        self.packages = Some((draft.component_key.clone(), image.clone()));
+        Ok(image)
     }
 
-    async fn start(&mut self, component: &[u8], manifest: Manifest) -> Step<(Arc<Revision>, Compression)> {
+    /// Imports the app into an instance that serves nothing, to know what it is.
+    async fn import(&mut self, image: &Image, draft: &Arc<Draft>) -> Step<Manifest> {
+        let options = self.options(self.lent, draft).await?;
+        let report = match self.template(image, draft, options)?.0.describe().await {
+            Ok(report) | Err(MakeError::Import(report)) => report,
+            Err(error) => return Err(trouble(error)),
+        };
+        draft.manifest(&report).map_err(trouble)
+    }
+
+    async fn start(
+        &mut self,
+        image: &Image,
+        draft: &Arc<Draft>,
+        manifest: Manifest,
+    ) -> Step<(Arc<Revision>, Compression)> {
         let said = AppSays::of(Some(&manifest));
-        let choice = said.compression();
-        let lends = self.lent || said.uses_postgres;
+        let options = self.options(self.lent || said.uses_postgres, draft).await?;
+        let (template, serving) = self.template(image, draft, options)?;
+        let revision = Revision::start(template, Some(manifest), serving).await;
+        Ok((Arc::new(revision.map_err(trouble)?), said.compression()))
+    }
+
+    /// How the app is run, with its databases open.
+    async fn options(&mut self, lends: bool, draft: &Arc<Draft>) -> Step<AppOptions> {
         let wanted = wanted(self.config.databases.clone(), self.config.database.clone(), lends);
         if self.databases.is_none() || lends != self.lent {
             // What was open before lent nothing: no app used it.
@@ -125,10 +155,30 @@ impl Workshop {
             }
         }
         let Some(databases) = &self.databases else { return Err(trouble("the databases are gone")) };
-        let options = app_options(&self.config, databases, &wanted);
-        let manifest = Some(manifest);
-        let revision = Revision::load(&self.engine, &self.images, component, manifest, options, || {}).await;
-        Ok((Arc::new(revision.map_err(trouble)?), choice))
+        let files =
+            Files::of([(1, draft.files.path().to_owned()), (2, draft.packages.clone())], Arc::clone(draft));
+        Ok(app_options(&self.config, databases, &wanted, files))
+    }
+
+    fn template(&self, image: &Image, draft: &Draft, options: AppOptions) -> Step<(Template, Serving)> {
+        let AppOptions { grants, instance, serving } = options;
+        let template = Template::draft(&self.engine, image, draft.config.clone(), grants, instance);
+        Ok((template.map_err(trouble)?, serving))
+    }
+}
+
+/// Times one step after another.
+struct Clock(Instant);
+
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since the last step.
+    fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        now - std::mem::replace(&mut self.0, now)
     }
 }
 

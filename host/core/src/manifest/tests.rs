@@ -76,9 +76,9 @@ fn a_component_of_another_maker_has_none() {
 fn a_second_manifest_is_refused_on_both_sides() {
     let mut component = EMPTY.to_vec();
     append(&mut component, &manifest()).unwrap();
-    assert!(matches!(append(&mut component, &manifest()), Err(ManifestError::Twice)));
+    assert!(matches!(append(&mut component, &manifest()), Err(ManifestError::Twice { .. })));
     let twice = [component.as_slice(), component.get(8..).unwrap()].concat();
-    assert!(matches!(read(&twice), Err(ManifestError::Twice)));
+    assert!(matches!(read(&twice), Err(ManifestError::Twice { .. })));
 }
 
 #[test]

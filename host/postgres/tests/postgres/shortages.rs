@@ -119,7 +119,9 @@ fn is_full<T>(result: Result<T, PgError>) {
 #[tokio::test]
 async fn a_full_disk_fails_the_statement_and_nothing_else() {
     let admin = db().await;
-    let db = as_role(&admin, "fasterapi", one_session());
+    // Beside other tests, a commit may wait for this machine's own disk.
+    let limits = PoolLimits { statement_timeout: Duration::from_secs(300), ..one_session() };
+    let db = as_role(&admin, "fasterapi", limits);
     let pid = db.value("SELECT pg_backend_pid()", &[]).await;
     let Some(disk) = Disk::mount() else {
         // The same, as far as it can be said without a disk.

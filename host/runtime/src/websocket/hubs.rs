@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use fasterapi_edge::websocket::WebSocket;
+use fasterapi_telemetry::spans;
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tracing::Instrument;
 
 use super::{Answer, Opening, hub::Room};
 use crate::{
@@ -98,7 +100,7 @@ impl Hubs {
         let (arrivals, received) = mpsc::unbounded_channel();
         let _ = arrivals.send(opening);
         hubs.push(Open { room: Arc::clone(&room), arrivals });
-        tokio::spawn(run(checkout, room, received));
+        tokio::spawn(run(checkout, room, received).instrument(spans::websockets(name)));
         Ok(())
     }
 }

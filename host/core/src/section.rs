@@ -1,56 +1,22 @@
-//! The custom section itself, read and written without a WebAssembly library: a component is an 8-byte preamble
+//! Custom sections of a component, read and written without a WebAssembly library: a component is an 8-byte preamble
 //! and a row of sections, each `id, length as LEB128, contents`, and custom sections have id 0 at any level
 //! (the component model's Binary.md; the core specification, section 5.5.2).
 
-use super::{MAX_BYTES, Manifest, ManifestError, SECTION};
+use crate::manifest::ManifestError;
 
 const MAGIC: &[u8] = b"\0asm";
 const CORE_MODULE: &[u8] = &[0x01, 0x00, 0x00, 0x00];
 const COMPONENT: &[u8] = &[0x0d, 0x00, 0x01, 0x00];
 
-/// The manifest of a component; none for a component that was not built here.
+/// The contents of the one section of that name; none where there is none.
 ///
-/// Walks the top level only: a manifest inside a nested component is not this component's.
-///
-/// # Errors
-/// Not a component, cut off, or a manifest that is malformed or out of bounds.
-pub fn read(component: &[u8]) -> Result<Option<Manifest>, ManifestError> {
-    let mut found = None;
-    for section in custom_sections(component)? {
-        if found.replace(section).is_some() {
-            return Err(ManifestError::Twice);
-        }
-    }
-    match found {
-        Some(bytes) if bytes.len() > MAX_BYTES => Err(ManifestError::TooLarge { bytes: bytes.len() }),
-        Some(bytes) => Manifest::from_json(bytes).map(Some),
-        None => Ok(None),
-    }
-}
-
-/// Appends the manifest to a component that has none yet.
-///
-/// # Errors
-/// Not a component, one that has a manifest already, or a manifest that [`read`] would refuse.
-pub fn append(component: &mut Vec<u8>, manifest: &Manifest) -> Result<(), ManifestError> {
-    if !custom_sections(component)?.is_empty() {
-        return Err(ManifestError::Twice);
-    }
-    let json = manifest.to_json()?;
-    let mut body = Vec::with_capacity(json.len() + SECTION.len() + 1);
-    write_leb(&mut body, SECTION.len());
-    body.extend_from_slice(SECTION.as_bytes());
-    body.extend_from_slice(&json);
-    component.push(0);
-    write_leb(component, body.len());
-    component.extend_from_slice(&body);
-    Ok(())
-}
-
-/// The contents of the sections named [`SECTION`].
-fn custom_sections(component: &[u8]) -> Result<Vec<&[u8]>, ManifestError> {
+/// Walks the top level only: a section inside a nested component is not this component's.
+pub(crate) fn find<'a>(
+    component: &'a [u8],
+    section: &'static str,
+) -> Result<Option<&'a [u8]>, ManifestError> {
     let mut rest = after_preamble(component)?;
-    let mut found = Vec::new();
+    let mut found = None;
     while let Some((&id, after_id)) = rest.split_first() {
         let at = component.len() - rest.len();
         let corrupt = || ManifestError::Corrupt { at };
@@ -59,13 +25,32 @@ fn custom_sections(component: &[u8]) -> Result<Vec<&[u8]>, ManifestError> {
         if id == 0 {
             let (length, name) = read_leb(contents).ok_or_else(corrupt)?;
             let (name, data) = name.split_at_checked(length).ok_or_else(corrupt)?;
-            if name == SECTION.as_bytes() {
-                found.push(data);
+            if name == section.as_bytes() && found.replace(data).is_some() {
+                return Err(ManifestError::Twice { section });
             }
         }
         rest = next;
     }
     Ok(found)
+}
+
+/// Appends a section that the component has not yet.
+pub(crate) fn append(
+    component: &mut Vec<u8>,
+    section: &'static str,
+    data: &[u8],
+) -> Result<(), ManifestError> {
+    if find(component, section)?.is_some() {
+        return Err(ManifestError::Twice { section });
+    }
+    let mut name = Vec::with_capacity(section.len() + 1);
+    write_leb(&mut name, section.len());
+    name.extend_from_slice(section.as_bytes());
+    component.push(0);
+    write_leb(component, name.len() + data.len());
+    component.extend_from_slice(&name);
+    component.extend_from_slice(data);
+    Ok(())
 }
 
 fn after_preamble(component: &[u8]) -> Result<&[u8], ManifestError> {
