@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn the_page_has_every_section() {
         let page = fs::read_to_string(path()).unwrap();
-        for section in ["load", "overhead", "postgres", "micro"] {
+        for section in ["load", "overhead", "postgres", "reload", "micro"] {
             assert!(replaced(&page, section, "").is_some(), "{section}");
         }
     }

@@ -45,13 +45,17 @@ impl Guest {
     /// A WSGI app.
     pub const WSGI: Self = Self { folder: "tests/guests/wsgi", target: "main:app" };
 
+    /// A Flask app.
+    pub const FLASK: Self = Self { folder: "tests/guests/flask", target: "main:app" };
+    /// Every package of guest-sdk/wasi-wheels.
+    pub const PACKAGES: Self = Self { folder: "tests/guests/packages", target: "main:app" };
     /// The example with a chat room.
     pub const WEBSOCKET: Self = Self { folder: "examples/websocket", target: "main:app" };
     /// The example with several tenants.
     pub const PLATFORM: Self = Self { folder: "examples/platform", target: "main:app" };
 
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::CONFORMANCE,
         Self::TUTORIAL,
         Self::SHARED_STATE,
@@ -65,6 +69,8 @@ impl Guest {
         Self::WSGI,
         Self::WEBSOCKET,
         Self::PLATFORM,
+        Self::FLASK,
+        Self::PACKAGES,
     ];
 
     /// The app's folder.

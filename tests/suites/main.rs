@@ -15,6 +15,7 @@ mod faults;
 mod files;
 mod hello;
 mod instances;
+mod packages;
 mod postgres;
 mod standard;
 mod websockets;

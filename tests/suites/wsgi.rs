@@ -26,7 +26,7 @@ async fn a_wsgi_app_is_served_as_it_is() {
         (style.text().as_str(), style.header("content-type")),
         ("body { color: black }\n", Some("text/css; charset=UTF-8"))
     );
-    assert_eq!(client.send(get("/static/../main.py")).await.status, 404);
+    assert_eq!(client.send(get("/static/../main.py")).await.status, 403);
     assert_eq!(client.send(get("/nowhere")).await.status, 404);
     assert_eq!(client.send(get("/fails")).await.status, 418);
     assert_eq!(client.send(get("/raises")).await.expect(500).text(), "Internal Server Error");

@@ -103,7 +103,7 @@ pub fn on_core(program: &Path, app: App) -> Command {
 }
 
 /// The host's program, built now: it lies beside this one.
-fn build_host() -> Result<PathBuf> {
+pub fn build_host() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build

@@ -26,7 +26,10 @@ mod wrk;
 
 use anyhow::{Result, ensure};
 
+pub(crate) use http::{Head, exchange};
+pub(crate) use launch::build_host;
 pub use options::Options;
+pub(crate) use peers::Peers;
 
 use crate::{apps, machine, results};
 use database::Database;

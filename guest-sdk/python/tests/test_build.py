@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fasterapi._asgi.wsgi import Wsgi
 from fasterapi._build import load, paths, protocol
 from fasterapi._build.protocol import BuildError
 
@@ -52,13 +53,18 @@ def test_no_attribute(project: Path) -> None:
     [
         ("app = 5", "a `int`", None),
         ("def app(): pass", "the function `app`", "name the application itself"),
-        ("def app(environ, start_response): pass", "the function `app`", "WSGI"),
+        ("def app(one, two): pass", "the function `app`", "(environ, start_response)"),
         ("class app: pass", "the class `app`", "name the application itself"),
     ],
 )
 def test_no_asgi(project: Path, request: pytest.FixtureRequest, text: str, error: str, hint: str | None) -> None:
     report = refused(project, f"no_asgi_{abs(hash(text))}", text)
     assert report["kind"] == "not-asgi" and error in report["error"] and (hint is None or hint in report["hint"])
+
+
+def test_a_wsgi_application_is_taken_as_one(project: Path) -> None:
+    (project / "wsgi_app.py").write_text("def app(environ, start_response): return [b'x']\n")
+    assert isinstance(load.application("wsgi_app", "app"), Wsgi)
 
 
 def test_what_the_app_raises(project: Path) -> None:
@@ -91,8 +97,8 @@ def test_a_missing_name_is_the_apps_fault(project: Path) -> None:
 
 def test_protocol(tmp_path: Path) -> None:
     file = tmp_path / "_fasterapi_config.json"
-    file.write_text(json.dumps({"protocol": 1, "module": "m", "attr": "a", "mode": "build", "world": "app", "preload": ["x"]}))
-    assert protocol.read_config(str(tmp_path)) == protocol.Config("m", "a", "build", "app", ("x",))
+    file.write_text(json.dumps({"protocol": 1, "module": "m", "attr": "a", "mode": "build", "preload": ["x"], "imports": ["y"]}))
+    assert protocol.read_config(str(tmp_path)) == protocol.Config("m", "a", "build", ("x",), ("y",))
     file.write_text(json.dumps({"protocol": 2}))
     with pytest.raises(BuildError, match="protocol 2"):
         protocol.read_config(str(tmp_path))

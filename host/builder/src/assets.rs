@@ -10,6 +10,7 @@ use crate::{BuildError, sdk_metadata};
 
 static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/python/fasterapi");
 static STAND_INS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/wasi-wheels/stand-ins");
+static WHEELS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/wasi-wheels");
 static WIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../wit");
 
 pub(crate) const LIBS_SCRIPT: &str = include_str!("../python/libs.py");
@@ -17,8 +18,7 @@ pub(crate) const SDIST_SCRIPT: &str = include_str!("../python/sdist.py");
 pub(crate) const WHEEL_SCRIPT: &str = include_str!("../python/wheel.py");
 pub(crate) const INSTALL_SCRIPT: &str = include_str!("../python/install.py");
 pub(crate) const COMPILE_MODULE: &str = include_str!("../python/compile_site.py");
-pub(crate) const PYDANTIC_CORE: &str =
-    include_str!("../../../guest-sdk/wasi-wheels/pydantic-core/recipe.toml");
+pub(crate) const NATIVE_TOOLCHAIN: &str = include_str!("../../../guest-sdk/wasi-wheels/toolchain.toml");
 pub(crate) const PACKAGES: &str = include_str!("../../../guest-sdk/wasi-wheels/packages.toml");
 
 /// Writes the SDK's package to `folder/fasterapi` with its metadata, and the stand-ins for packages that are left out.
@@ -33,12 +33,19 @@ pub(crate) fn write_wit(folder: &Path) -> Result<(), BuildError> {
     write_tree(&WIT, folder)
 }
 
+/// The text of each recipe for a wheel.
+pub(crate) fn recipes() -> impl Iterator<Item = &'static str> {
+    let recipe =
+        |folder: &'static Dir<'_>| folder.get_file(folder.path().join("recipe.toml"))?.contents_utf8();
+    WHEELS.dirs().filter_map(recipe)
+}
+
 /// Feeds everything embedded that goes into a component into a key.
 pub(crate) fn add_to(key: &mut KeyMaker) {
     add_tree(&SDK, key);
     add_tree(&STAND_INS, key);
     add_tree(&WIT, key);
-    for text in [COMPILE_MODULE, INSTALL_SCRIPT, PYDANTIC_CORE, PACKAGES, sdk_metadata::PYPROJECT] {
+    for text in [COMPILE_MODULE, INSTALL_SCRIPT, PACKAGES, sdk_metadata::PYPROJECT] {
         key.add(text);
     }
 }

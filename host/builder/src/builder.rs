@@ -15,7 +15,8 @@ use crate::project::Project;
 use crate::requirements::Requirements;
 use crate::sdk::{Config, Run, SdkResult, VERSION};
 use crate::toolchain::Toolchain;
-use crate::{BuildError, Event, Progress, Target, assets, files, wheels};
+use crate::wheels::{self, Recipe, Wheels};
+use crate::{BuildError, Event, Progress, Target, assets, files};
 
 const COMPONENT: &str = "app.wasm";
 
@@ -47,17 +48,29 @@ pub struct Built {
 #[derive(Debug, Clone)]
 pub struct Builder {
     cache: Cache,
+    links: Vec<String>,
 }
 
 impl Builder {
     /// A builder that keeps everything in `cache`.
     #[must_use]
     pub fn new(cache: Cache) -> Self {
-        Self { cache }
+        Self { cache, links: Vec::new() }
+    }
+
+    /// The same, with folders and addresses that have wheels for the guest (pip's `--find-links`): of packages that no
+    /// index has for it, and of those that would be built here.
+    #[must_use]
+    pub fn with_links(self, links: Vec<String>) -> Self {
+        Self { links, ..self }
     }
 
     pub(crate) fn cache(&self) -> &Cache {
         &self.cache
+    }
+
+    pub(crate) fn links(&self) -> &[String] {
+        &self.links
     }
 
     /// The Debian packages to install before [`Builder::prepare`] can work.
@@ -66,18 +79,31 @@ impl Builder {
     /// None of this machine: only a malformed recipe.
     pub fn missing_packages(&self) -> Result<Vec<&'static str>, BuildError> {
         let mut packages = Toolchain::missing_packages();
-        packages.extend(wheels::missing_packages(&self.cache)?);
+        packages.extend(wheels::missing_packages(&self.cache, &prepared()?)?);
         Ok(packages)
     }
 
-    /// Makes the Python environment and the folder of WASI wheels, which is returned, if they are not there: minutes on a new machine. A build
-    /// does it when it needs them.
+    /// Makes the Python environment and the wheel of pydantic-core, if they are not there: minutes on a new machine. A
+    /// build does it when it needs them.
     ///
     /// # Errors
     /// A tool is missing or failed, or the package index did not answer.
-    pub fn prepare(&self, progress: &dyn Progress) -> Result<PathBuf, BuildError> {
-        let toolchain = Toolchain::ensure(&self.cache, progress)?;
-        wheels::ensure(&self.cache, &toolchain, progress)
+    pub fn prepare(&self, progress: &dyn Progress) -> Result<(), BuildError> {
+        self.wheels(&prepared()?, progress).map(drop)
+    }
+
+    /// Makes every wheel that there is a recipe for, and gives their folders.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub fn all_wheels(&self, progress: &dyn Progress) -> Result<Vec<PathBuf>, BuildError> {
+        self.wheels(&Recipe::all()?, progress)
+    }
+
+    fn wheels(&self, recipes: &[Recipe], progress: &dyn Progress) -> Result<Vec<PathBuf>, BuildError> {
+        let toolchain = &Toolchain::ensure(&self.cache, progress)?;
+        let wheels = Wheels { cache: &self.cache, toolchain, links: &self.links, progress };
+        recipes.iter().map(|recipe| wheels.ensure(recipe)).collect()
     }
 
     /// Builds a component. Blocks for some 20 seconds, longer the first time; copies the finished one when
@@ -93,7 +119,10 @@ impl Builder {
         let cached = self.cache.find("builds", &key).is_some();
         let entry = self.cache.entry("builds", &key, |folder| {
             let toolchain = Toolchain::ensure(&self.cache, progress)?;
-            let site = dependencies::site(&self.cache, &toolchain, &requirements, progress)?;
+            let site = dependencies::site(
+                &Wheels { cache: &self.cache, toolchain: &toolchain, links: &self.links, progress },
+                &requirements,
+            )?;
             let work = self.cache.scratch()?;
             let target = &request.target;
             let build = Build {
@@ -118,6 +147,7 @@ impl Builder {
         let mut key = KeyMaker::default().part(VERSION).part(target.to_string());
         assets::add_to(&mut key);
         requirements.add_to(&mut key);
+        wheels::add_to(&mut key, &self.links)?;
         project.add_to(&mut key)?;
         Ok(key.finish())
     }
@@ -163,6 +193,11 @@ impl Build<'_> {
         };
         if other { run.component(world(!guess), output)?.success() } else { result.success() }
     }
+}
+
+/// What almost every app needs.
+fn prepared() -> Result<Vec<Recipe>, BuildError> {
+    Ok(Recipe::all()?.into_iter().filter(|recipe| recipe.name == "pydantic-core").collect())
 }
 
 /// Puts the finished component where it was asked for, whole.

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cache::{Cache, Key, KeyMaker, create_folder};
+use crate::cache::{Key, KeyMaker, create_folder};
 use crate::command::run;
 use crate::compiled;
 use crate::component::copy_tree;
 use crate::progress::step;
 use crate::requirements::Requirements;
-use crate::toolchain::Toolchain;
-use crate::{BuildError, Progress, Unavailable, assets, wheels};
+use crate::wheels::{self, Recipe, Wheels};
+use crate::{BuildError, Unavailable, assets};
 
 /// A folder of packages ready to go into components.
 #[derive(Debug)]
@@ -73,15 +73,11 @@ const PACKAGES_FOLDER: &str = "packages";
 const REPORT: &str = "report.json";
 
 /// Finds or makes the site folder for a set of requirements.
-pub(crate) fn site(
-    cache: &Cache,
-    toolchain: &Toolchain,
-    requirements: &Requirements,
-    progress: &dyn Progress,
-) -> Result<Site, BuildError> {
+pub(crate) fn site(wheels: &Wheels<'_>, requirements: &Requirements) -> Result<Site, BuildError> {
+    let Wheels { cache, toolchain, progress, .. } = *wheels;
     let policy: Policy = toml::from_str(assets::PACKAGES)
         .map_err(|error| BuildError::Internal(format!("packages.toml is malformed: {error}")))?;
-    let unpacked = unpacked(cache, toolchain, requirements, &policy, progress)?;
+    let unpacked = unpacked(wheels, requirements, &policy)?;
     let packages = unpacked.join(PACKAGES_FOLDER);
     let folder = cache.entry("site", &site_key(&packages)?, |folder| {
         let site = folder.join("site");
@@ -116,44 +112,47 @@ fn site_key(packages: &Path) -> Result<Key, BuildError> {
 
 /// What pip unpacks for the requirements.
 fn unpacked(
-    cache: &Cache,
-    toolchain: &Toolchain,
+    wheels: &Wheels<'_>,
     requirements: &Requirements,
     policy: &Policy,
-    progress: &dyn Progress,
 ) -> Result<PathBuf, BuildError> {
-    let mut key =
-        KeyMaker::default().part(assets::PACKAGES).part(assets::INSTALL_SCRIPT).part(assets::PYDANTIC_CORE);
+    let mut key = KeyMaker::default().part(assets::PACKAGES).part(assets::INSTALL_SCRIPT);
     requirements.add_to(&mut key);
-    cache.entry("packages", &key.finish(), |folder| {
+    wheels::add_to(&mut key, wheels.links)?;
+    wheels.cache.entry("packages", &key.finish(), |folder| {
         let target = folder.join(PACKAGES_FOLDER);
         create_folder(&target)?;
         if requirements.is_empty() {
             return write_json(&folder.join(REPORT), &serde_json::json!({"ok": true}));
         }
-        let wheels = wheels::ensure(cache, toolchain, progress)?;
-        step(progress, "install the app's dependencies", || {
-            install(
-                &Install { cache, toolchain, requirements, policy, wheels: &wheels, progress },
-                folder,
-                &target,
-            )
-        })?;
+        let job = Install { wheels, requirements, policy };
+        let install =
+            || step(wheels.progress, "install the app's dependencies", || install(&job, folder, &target));
+        install()?;
+        let report = read_report(&folder.join(REPORT))?;
+        let placeholders = wheels.missing(|name| report.installed.get(name))?;
+        if !placeholders.is_empty() {
+            placeholders.iter().try_for_each(|recipe| wheels.ensure(recipe).map(drop))?;
+            fs::remove_dir_all(&target).map_err(BuildError::io("remove", &target))?;
+            create_folder(&target)?;
+            install()?;
+        }
         refuse_native_files(&target)
     })
 }
 
 struct Install<'a> {
-    cache: &'a Cache,
-    toolchain: &'a Toolchain,
+    wheels: &'a Wheels<'a>,
     requirements: &'a Requirements,
     policy: &'a Policy,
-    wheels: &'a Path,
-    progress: &'a dyn Progress,
 }
 
 fn install(job: &Install<'_>, folder: &Path, target: &Path) -> Result<(), BuildError> {
-    let scratch = job.cache.scratch()?;
+    let Wheels { cache, toolchain, progress, .. } = *job.wheels;
+    let scratch = cache.scratch()?;
+    let ours = scratch.path().join("wheels");
+    create_folder(&ours)?;
+    job.wheels.choice(&ours)?;
     let constraints = scratch.path().join("constraints.txt");
     let lines: String =
         job.policy.constraints.iter().map(|(name, version)| format!("{name}{version}\n")).collect();
@@ -163,14 +162,14 @@ fn install(job: &Install<'_>, folder: &Path, target: &Path) -> Result<(), BuildE
     skip.insert("fasterapi".to_owned(), String::new());
     let result = folder.join(REPORT);
     let file = scratch.path().join("job.json");
-    let arguments = pip_arguments(job, target, &constraints);
+    let arguments = pip_arguments(job, &ours, target, &constraints);
     let Policy { refuse, constraints, .. } = job.policy;
     write_json(&file, &Job { arguments, skip: &skip, refuse, constraints, target, result: &result })?;
-    let mut script = job.toolchain.script(assets::INSTALL_SCRIPT);
+    let mut script = toolchain.script(assets::INSTALL_SCRIPT);
     // Where pip looks for relative paths.
     let folder = job.requirements.file.as_ref().and_then(|file| file.parent()).unwrap_or(scratch.path());
     script.arg(&file).current_dir(folder);
-    let outcome = run(&mut script, job.progress)?;
+    let outcome = run(&mut script, progress)?;
     refuse_malformed(&outcome.tail)?;
     outcome.success("`pip install` of the app's dependencies")?;
     let report = read_report(&result)?;
@@ -188,7 +187,7 @@ fn refuse_malformed(output: &str) -> Result<(), BuildError> {
     }]))
 }
 
-fn pip_arguments(job: &Install<'_>, target: &Path, constraints: &Path) -> Vec<String> {
+fn pip_arguments(job: &Install<'_>, ours: &Path, target: &Path, constraints: &Path) -> Vec<String> {
     let path = |path: &Path| path.display().to_string();
     let mut arguments: Vec<String> = [
         "--quiet",
@@ -206,7 +205,8 @@ fn pip_arguments(job: &Install<'_>, target: &Path, constraints: &Path) -> Vec<St
     ]
     .map(str::to_owned)
     .to_vec();
-    arguments.extend(["--target".into(), path(target), "--find-links".into(), path(job.wheels)]);
+    arguments.extend(["--target".into(), path(target), "--find-links".into(), path(ours)]);
+    arguments.extend(job.wheels.links.iter().flat_map(|link| ["--find-links".to_owned(), link.clone()]));
     arguments.extend(["--constraint".into(), path(constraints)]);
     if let Some(file) = &job.requirements.file {
         arguments.extend(["--requirement".into(), path(file)]);
@@ -231,10 +231,9 @@ impl Policy {
             "refused" => {
                 ("cannot work in the sandbox".into(), self.refuse.get(name).cloned().unwrap_or_default())
             }
-            "native" => (
-                "needs a native extension that has no WASI build".into(),
-                format!("remove `{name}`{instead}, or add a recipe to guest-sdk/wasi-wheels"),
-            ),
+            "native" => {
+                ("needs a native extension that has no WASI build".into(), self.native(name, &instead))
+            }
             "source-only" => (
                 "is published as source only, not as a wheel".into(),
                 format!("ask for a version of `{name}` that has a wheel, or remove it{instead}"),
@@ -250,6 +249,14 @@ impl Policy {
             ),
         };
         Unavailable { wanted: cause.wanted.clone(), by: cause.by.clone(), reason, hint }
+    }
+
+    fn native(&self, name: &str, instead: &str) -> String {
+        let recipes = Recipe::all().unwrap_or_default();
+        match recipes.iter().find(|recipe| recipe.name == name) {
+            Some(Recipe { version, .. }) => format!("allow `{name}=={version}`, which can be built for WASI"),
+            None => format!("remove `{name}`{instead}, or add a recipe to guest-sdk/wasi-wheels"),
+        }
     }
 
     fn conflict(&self, cause: &Cause) -> (String, String) {

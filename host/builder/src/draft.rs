@@ -23,6 +23,7 @@ use crate::project::Project;
 use crate::requirements::Requirements;
 use crate::sdk::{Config, Run, SdkResult, VERSION};
 use crate::toolchain::Toolchain;
+use crate::wheels::{self, Wheels};
 use crate::{BuildError, Event, Progress, Target, assets};
 
 const COMPONENT: &str = "packages.wasm";
@@ -67,7 +68,8 @@ impl Builder {
         let project = Project::scan(dir, target.module())?;
         let imports = project.imports();
         let requirements = Requirements::of(project.folder(), project.pyproject(), &imports)?;
-        let packages = Packages { cache: self.cache(), project: &project, requirements, progress };
+        let (cache, links) = (self.cache(), self.links());
+        let packages = Packages { cache, links, project: &project, requirements, progress };
         let site = packages.site()?;
         let used = used(&imports, &site.folder);
         let (component, key) = packages.component(&site, &used)?;
@@ -113,22 +115,24 @@ fn used(imports: &Imports, site: &Path) -> BTreeMap<String, Vec<String>> {
 /// The packages of a project.
 struct Packages<'a> {
     cache: &'a Cache,
+    links: &'a [String],
     project: &'a Project,
     requirements: Requirements,
     progress: &'a dyn Progress,
 }
 
 impl Packages<'_> {
-    fn key(&self) -> KeyMaker {
+    fn key(&self) -> Result<KeyMaker, BuildError> {
         let mut key = KeyMaker::default().part(VERSION).part("draft");
         assets::add_to(&mut key);
         self.requirements.add_to(&mut key);
-        key
+        wheels::add_to(&mut key, self.links)?;
+        Ok(key)
     }
 
     /// The site folder for the requirements, found without asking a Python.
     fn site(&self) -> Result<Kept, BuildError> {
-        let entry = self.cache.entry("draft-sites", &self.key().finish(), |folder| {
+        let entry = self.cache.entry("draft-sites", &self.key()?.finish(), |folder| {
             let kept = self.make_site()?;
             let path = folder.join(SITE);
             fs::write(&path, serde_json::json!(kept).to_string()).map_err(BuildError::io("write", &path))
@@ -143,7 +147,9 @@ impl Packages<'_> {
 
     fn make_site(&self) -> Result<Kept, BuildError> {
         let toolchain = Toolchain::ensure(self.cache, self.progress)?;
-        let site = dependencies::site(self.cache, &toolchain, &self.requirements, self.progress)?;
+        let Self { cache, links, progress, .. } = *self;
+        let wheels = Wheels { cache, toolchain: &toolchain, links, progress };
+        let site = dependencies::site(&wheels, &self.requirements)?;
         site.notices.iter().for_each(|notice| self.progress.report(Event::Notice(notice)));
         Ok(Kept { folder: site.folder, packages: site.packages })
     }
@@ -155,7 +161,7 @@ impl Packages<'_> {
         used: &BTreeMap<String, Vec<String>>,
     ) -> Result<(PathBuf, Key), BuildError> {
         let preload = &self.project.pyproject().preload;
-        let mut key = self.key();
+        let mut key = self.key()?;
         preload.iter().for_each(|name| key.add(name));
         used.keys().for_each(|name| key.add(name));
         let key = key.finish();

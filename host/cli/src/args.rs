@@ -78,6 +78,9 @@ pub(crate) struct DevArgs {
     /// An environment variable of the app; may be repeated
     #[arg(short = 'e', long = "env", value_name = "K=V", value_parser = environment)]
     pub(crate) env: Vec<(String, String)>,
+    /// A folder or address with wheels for WASI, as pip's --find-links; may be repeated
+    #[arg(long, value_name = "DIR|URL", env = "FASTERAPI_FIND_LINKS", value_delimiter = ',')]
+    pub(crate) find_links: Vec<String>,
     /// What is logged, as in RUST_LOG; the app's own output has the target `app`
     #[arg(long, value_name = "FILTER", default_value = "info", env = "RUST_LOG")]
     pub(crate) log: String,
@@ -99,6 +102,9 @@ pub(crate) struct BuildArgs {
     /// Where the component goes
     #[arg(short, long, value_name = "FILE", default_value = "app.wasm")]
     pub(crate) output: PathBuf,
+    /// A folder or address with wheels for WASI, as pip's --find-links; may be repeated
+    #[arg(long, value_name = "DIR|URL", env = "FASTERAPI_FIND_LINKS", value_delimiter = ',')]
+    pub(crate) find_links: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]

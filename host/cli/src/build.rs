@@ -8,7 +8,7 @@ use crate::{args::BuildArgs, exit::Failure, output};
 pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
     let target = args.target.parse().map_err(failure)?;
     let request = BuildRequest { target, dir: args.dir.clone(), output: args.output.clone() };
-    let builder = Builder::new(Cache::open().map_err(failure)?);
+    let builder = Builder::new(Cache::open().map_err(failure)?).with_links(args.find_links.clone());
     let built = builder.build(&request, &output::progress).map_err(failure)?;
     let size = bytesize::ByteSize(built.bytes);
     let (path, routes) = (built.path.display(), built.manifest.routes.len());

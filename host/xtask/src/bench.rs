@@ -23,6 +23,8 @@ enum Which {
     Load,
     /// Requests that use Postgres, beside FastAPI with asyncpg and with psycopg; COPY beside psql; single calls.
     Postgres,
+    /// From a change of an app's file to the first answer that has it, beside uvicorn --reload.
+    Reload,
     /// Criterion: one operation at a time.
     Micro,
 }
@@ -33,6 +35,9 @@ impl Bench {
         let mut command = match self.which {
             Which::Load => under_load("load")?,
             Which::Postgres => under_load("postgres")?,
+            Which::Reload => {
+                shell::cargo(["run", "--release", "--package", "fasterapi-benches", "--bin", "reload", "--"])
+            }
             Which::Micro => {
                 shell::cargo(["bench", "--profile", "release", "--package", "fasterapi-benches", "--"])
             }

@@ -40,7 +40,7 @@ enum Task {
     Guests,
     /// Builds the component of one Python app, as `fasterapi-host build` does.
     BuildGuest(build_guest::BuildGuest),
-    /// Builds the WASI wheels of guest-sdk/wasi-wheels and prints their folder.
+    /// Builds the WASI wheels of guest-sdk/wasi-wheels and prints their folders.
     WasiWheels,
     /// Makes the wheels `fasterapi` and `fasterapi-host`, and installs them in a trial environment.
     Wheel,
@@ -67,7 +67,9 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Lint => lint::run()?,
         Task::Guests => guests::run()?,
         Task::BuildGuest(task) => task.run()?,
-        Task::WasiWheels => show::line(&setup::wheels()?.display().to_string()),
+        Task::WasiWheels => {
+            setup::wheels()?.iter().for_each(|folder| show::line(&folder.display().to_string()));
+        }
         Task::Wheel => wheel::run()?,
         Task::Floors => floors::run()?,
         Task::Bench(task) => task.run()?,

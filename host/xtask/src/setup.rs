@@ -15,9 +15,9 @@ pub(crate) fn builder() -> Result<Builder> {
     Ok(builder)
 }
 
-/// The folder of the WASI wheels.
-pub(crate) fn wheels() -> Result<PathBuf> {
-    Ok(builder()?.prepare(&show::progress)?)
+/// The folders of the WASI wheels, all made.
+pub(crate) fn wheels() -> Result<Vec<PathBuf>> {
+    Ok(builder()?.all_wheels(&show::progress)?)
 }
 
 /// The folder of Postgres programs to give to the tests: the pinned ones, so that a server of the system's, which may be

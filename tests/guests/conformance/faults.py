@@ -19,7 +19,7 @@ def trap(how: str = ""):
     SERVED += 1
     if how == "json":
         json.loads("[" * 100_000)
-    elif how == "nested":  # deeper than the host's stack, where CPython does not look
+    elif how == "nested":
         nested: list = []
         for _ in range(200_000):
             nested = [nested]

@@ -18,8 +18,8 @@ def form() -> dict[str, object]:
 
 @app.post("/count")
 def count() -> dict[str, int]:
-    total = 0
-    while part := request.body.read(4096):
+    total, body = 0, request.body
+    while part := body.read(4096):
         total += len(part)
     return {"bytes": total}
 

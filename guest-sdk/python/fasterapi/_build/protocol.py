@@ -19,7 +19,6 @@ class Config:
     module: str
     attr: str
     mode: str
-    world: str
     preload: tuple[str, ...]
     imports: tuple[str, ...]
 
@@ -43,7 +42,7 @@ def parse(text: str) -> Config:
     config = json.loads(text)
     if config.get("protocol") != PROTOCOL:
         raise BuildError("internal", f"the builder speaks protocol {config.get('protocol')}, this SDK speaks {PROTOCOL}")
-    return Config(config["module"], config["attr"], config.get("mode", "build"), config.get("world", "app"), tuple(config.get("preload", ())), tuple(config.get("imports", ())))
+    return Config(config["module"], config["attr"], config.get("mode", "build"), tuple(config.get("preload", ())), tuple(config.get("imports", ())))
 
 
 def write_result(folder: str, ok: bool, report: dict[str, Any]) -> None:

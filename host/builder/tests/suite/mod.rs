@@ -1,6 +1,7 @@
 mod apps;
 mod dependencies;
 mod postgres;
+mod wheels;
 
 use std::fs;
 use std::path::Path;

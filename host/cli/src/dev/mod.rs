@@ -55,7 +55,7 @@ async fn dev(args: DevArgs) -> Result<(), Failure> {
     let mut sources = Sources::watch(&folder)?;
     let config =
         ServerConfig { databases, database: args.pg, environment: args.env, ..ServerConfig::new(&folder) };
-    let mut workshop = Workshop::open(target, folder.clone(), config)?;
+    let mut workshop = Workshop::open(target, folder.clone(), args.find_links, config)?;
     let shutdown = Shutdown::new();
     let serving = tokio::spawn(edge.serve(shutdown.clone()));
     let mut shop = Shop { gateway, retiring: JoinSet::new() };

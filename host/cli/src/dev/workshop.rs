@@ -60,9 +60,14 @@ pub(crate) struct Times {
 type Step<T> = Result<T, Arc<Trouble>>;
 
 impl Workshop {
-    pub(crate) fn open(target: Target, folder: PathBuf, config: ServerConfig) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        target: Target,
+        folder: PathBuf,
+        find_links: Vec<String>,
+        config: ServerConfig,
+    ) -> Result<Self, Failure> {
         Ok(Self {
-            builder: Builder::new(Cache::open().map_err(Failure::other)?),
+            builder: Builder::new(Cache::open().map_err(Failure::other)?).with_links(find_links),
             target,
             config: ServerConfig { component: folder.clone(), ..config },
             folder,

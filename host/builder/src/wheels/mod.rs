@@ -1,0 +1,118 @@
+//! Wheels for the guest that no registry has, made from the recipes in `guest-sdk/wasi-wheels`.
+//!
+//! Each is made when an app first needs it, and kept: building one takes minutes. So pip is given a *placeholder* in
+//! the place of a wheel that is not there yet, with the same name, version and requirements and nothing in it. What pip
+//! chose of those is made then, and pip runs once more ([`crate::dependencies`]).
+
+mod native;
+mod pack;
+mod recipe;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::cache::{Cache, KeyMaker};
+use crate::progress::step;
+use crate::toolchain::Toolchain;
+use crate::{BuildError, Progress};
+
+pub(crate) use native::missing_packages;
+use pack::Source;
+pub(crate) use recipe::{NativeToolchain, Recipe};
+
+const KIND: &str = "wasi-wheels";
+
+/// The recipes' wheels, those that are there and those that can be.
+pub(crate) struct Wheels<'a> {
+    pub(crate) cache: &'a Cache,
+    pub(crate) toolchain: &'a Toolchain,
+    /// Folders and addresses with prebuilt wheels, for pip's `--find-links`.
+    pub(crate) links: &'a [String],
+    pub(crate) progress: &'a dyn Progress,
+}
+
+impl Wheels<'_> {
+    /// Makes a wheel, or finds it: its folder. Minutes of CPU for a native one; seconds, and the package index, for
+    /// others.
+    pub(crate) fn ensure(&self, recipe: &Recipe) -> Result<PathBuf, BuildError> {
+        let Recipe { name, version, .. } = recipe;
+        self.cache.entry(KIND, &recipe.key(), |folder| {
+            let toolchain = NativeToolchain::pinned()?;
+            if recipe.native.is_some() && self.prebuilt(recipe, &toolchain, folder)? {
+                return Ok(());
+            }
+            let work = self.cache.scratch()?;
+            let source =
+                Source { recipe, toolchain: self.toolchain, work: work.path(), progress: self.progress };
+            let Some(native) = &recipe.native else {
+                let name = format!("make a wheel of {name} {version} (once)");
+                return step(self.progress, &name, || {
+                    source.pack(&source.unpack()?, None, &toolchain, folder)
+                });
+            };
+            native::check_tools(&toolchain)?;
+            let name = format!("build {name} {version} for WASI (minutes, once)");
+            step(self.progress, &name, || native::build(&source, native, &toolchain, folder))
+        })
+    }
+
+    /// Takes the wheel from those that somebody built before. Whether it was there; one whose module is not the
+    /// recipe's, to the byte, is an error.
+    fn prebuilt(
+        &self,
+        recipe: &Recipe,
+        toolchain: &NativeToolchain,
+        folder: &Path,
+    ) -> Result<bool, BuildError> {
+        let Some(native) = recipe.native.as_ref().filter(|_| !self.links.is_empty()) else {
+            return Ok(false);
+        };
+        let work = self.cache.scratch()?;
+        let source = Source { recipe, toolchain: self.toolchain, work: work.path(), progress: self.progress };
+        let Some(wheel) = source.download(self.links, toolchain)? else { return Ok(false) };
+        let module = source.member(&wheel, &native.module)?;
+        source.check_digest("the prebuilt WASI module of", &module, &native.module_sha256)?;
+        let kept = folder.join(recipe.wheel(toolchain));
+        fs::copy(&wheel, &kept).map_err(BuildError::io("copy", &wheel))?;
+        Ok(true)
+    }
+
+    /// A folder with a wheel for every recipe, for pip to choose from: those that were made, and placeholders.
+    pub(crate) fn choice(&self, folder: &Path) -> Result<(), BuildError> {
+        let toolchain = NativeToolchain::pinned()?;
+        for recipe in Recipe::all()? {
+            match self.cache.find(KIND, &recipe.key()) {
+                Some(made) => link(&made, folder)?,
+                None => pack::placeholder(self.toolchain, &recipe, &toolchain, folder)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The recipes for which [`choice`](Self::choice) would have placeholders, of those with these names and versions.
+    pub(crate) fn missing<'n>(
+        &self,
+        installed: impl Fn(&str) -> Option<&'n String>,
+    ) -> Result<Vec<Recipe>, BuildError> {
+        let wanted = |recipe: &Recipe| {
+            installed(&recipe.name) == Some(&recipe.version) && self.cache.find(KIND, &recipe.key()).is_none()
+        };
+        Ok(Recipe::all()?.into_iter().filter(wanted).collect())
+    }
+}
+
+/// Feeds all that decides which wheels there are into a key.
+pub(crate) fn add_to(key: &mut KeyMaker, links: &[String]) -> Result<(), BuildError> {
+    Recipe::all()?.iter().for_each(|recipe| key.add(recipe.key().as_str()));
+    links.iter().for_each(|link| key.add(link));
+    Ok(())
+}
+
+/// Puts the files of one folder into another.
+fn link(from: &Path, to: &Path) -> Result<(), BuildError> {
+    for entry in fs::read_dir(from).map_err(BuildError::io("read", from))? {
+        let entry = entry.map_err(BuildError::io("read", from))?;
+        fs::copy(entry.path(), to.join(entry.file_name())).map_err(BuildError::io("copy", &entry.path()))?;
+    }
+    Ok(())
+}
