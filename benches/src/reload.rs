@@ -5,14 +5,14 @@
 #![allow(clippy::disallowed_methods, reason = "a program of one thread, which waits between two questions")]
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::load::{Head, Peers, build_host, exchange};
+use crate::load::{Head, Peers, build_host, exchange, free_address, median};
 use crate::{apps, machine, results};
 
 /// What is measured, and how often.
@@ -57,7 +57,7 @@ pub fn run(options: &Options) -> Result<()> {
     let mut served = [(host, Vec::new()), (uvicorn, Vec::new())];
     for round in 0..options.rounds {
         for (server, times) in &mut served {
-            times.push(server.change(&format!("round {round}"))?);
+            times.push(server.change(&format!("round {round}"))?.as_secs_f64());
         }
     }
     let mut table = format!(
@@ -67,16 +67,10 @@ pub fn run(options: &Options) -> Result<()> {
     );
     table.push_str("| server | median | fastest | slowest |\n|---|--:|--:|--:|\n");
     for (server, times) in &mut served {
-        times.sort();
-        let at = |index: usize| times.get(index).map_or(0.0, |time: &Duration| time.as_secs_f64());
-        let (middle, last) = (times.len() / 2, times.len().saturating_sub(1));
-        table.push_str(&format!(
-            "| {} | {:.2} s | {:.2} s | {:.2} s |\n",
-            server.name,
-            at(middle),
-            at(0),
-            at(last)
-        ));
+        times.sort_by(f64::total_cmp);
+        let [fastest, slowest] = [times.first(), times.last()].map(|time| time.copied().unwrap_or_default());
+        let (name, middle) = (server.name, median(times));
+        table.push_str(&format!("| {name} | {middle:.2} s | {fastest:.2} s | {slowest:.2} s |\n"));
     }
     println!("{table}");
     if options.write_results {
@@ -106,7 +100,7 @@ impl Served {
         }
         let main = folder.path().join("main.py");
         let app = fs::read_to_string(&main)?;
-        let addr = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let addr = free_address()?;
         let child = command(folder.path(), addr)?.stdout(Stdio::null()).spawn();
         let child = child.with_context(|| format!("cannot start {name}"))?;
         let mut served = Self { name, main, app, addr, child, _folder: folder };

@@ -35,16 +35,12 @@ impl Guest {
     pub const ITEMS: Self = Self { folder: "examples/items", target: "main:app" };
     /// The example without FastAPI.
     pub const STARLETTE: Self = Self { folder: "examples/starlette-app", target: "main:app" };
-
     /// The example with SQLAlchemy.
     pub const SQLALCHEMY: Self = Self { folder: "examples/sqlalchemy-app", target: "main:app" };
-
     /// An app that reads the files beside it.
     pub const FILES: Self = Self { folder: "tests/guests/files", target: "main:app" };
-
     /// A WSGI app.
     pub const WSGI: Self = Self { folder: "tests/guests/wsgi", target: "main:app" };
-
     /// A Flask app.
     pub const FLASK: Self = Self { folder: "tests/guests/flask", target: "main:app" };
     /// Every package of guest-sdk/wasi-wheels.

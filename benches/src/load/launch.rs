@@ -115,6 +115,7 @@ pub fn build_host() -> Result<PathBuf> {
     Ok(program)
 }
 
-fn free_address() -> Result<SocketAddr> {
+/// An address that nobody listens on.
+pub fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
 }

@@ -27,7 +27,8 @@ mod wrk;
 use anyhow::{Result, ensure};
 
 pub(crate) use http::{Head, exchange};
-pub(crate) use launch::build_host;
+pub(crate) use launch::{build_host, free_address};
+pub(crate) use measure::median;
 pub use options::Options;
 pub(crate) use peers::Peers;
 

@@ -3,7 +3,7 @@
 usage: wheel.py JOB
 
 JOB is JSON: `wheel` (the file to write), `tag`, `metadata` (a file), `python` (a folder) and `packages` (those of its folders that go
-in), `files` (path -> text), `module` and `module_path` (an extension's file, or null, and where it goes).
+in), `module` and `module_path` (an extension's file, or null, and where it goes).
 """
 
 import base64
@@ -22,7 +22,6 @@ def main(job: str) -> None:
     asked = json.loads(job)
     wheel, source = pathlib.Path(asked["wheel"]), pathlib.Path(asked["python"])
     files = {str(f.relative_to(source)): f.read_bytes() for package in asked["packages"] for f in (source / package).rglob("*") if wanted(f)}
-    files.update((path, text.encode()) for path, text in asked["files"].items())
     if asked["module"]:
         files[asked["module_path"]] = pathlib.Path(asked["module"]).read_bytes()
     info = "-".join(wheel.name.split("-")[:2]) + ".dist-info"

@@ -69,8 +69,14 @@ impl Builder {
         &self.cache
     }
 
-    pub(crate) fn links(&self) -> &[String] {
-        &self.links
+    /// The recipes' wheels, with what this builder has to make them.
+    pub(crate) fn wheels<'a>(&'a self, toolchain: &'a Toolchain, progress: &'a dyn Progress) -> Wheels<'a> {
+        Wheels { cache: &self.cache, toolchain, links: &self.links, progress }
+    }
+
+    /// Feeds all that decides which wheels there are into a key.
+    pub(crate) fn add_wheels_to(&self, key: &mut KeyMaker) -> Result<(), BuildError> {
+        wheels::add_to(key, &self.links)
     }
 
     /// The Debian packages to install before [`Builder::prepare`] can work.
@@ -89,7 +95,7 @@ impl Builder {
     /// # Errors
     /// A tool is missing or failed, or the package index did not answer.
     pub fn prepare(&self, progress: &dyn Progress) -> Result<(), BuildError> {
-        self.wheels(&prepared()?, progress).map(drop)
+        self.made(&prepared()?, progress).map(drop)
     }
 
     /// Makes every wheel that there is a recipe for, and gives their folders.
@@ -97,12 +103,12 @@ impl Builder {
     /// # Errors
     /// As [`prepare`](Self::prepare).
     pub fn all_wheels(&self, progress: &dyn Progress) -> Result<Vec<PathBuf>, BuildError> {
-        self.wheels(&Recipe::all()?, progress)
+        self.made(&Recipe::all()?, progress)
     }
 
-    fn wheels(&self, recipes: &[Recipe], progress: &dyn Progress) -> Result<Vec<PathBuf>, BuildError> {
-        let toolchain = &Toolchain::ensure(&self.cache, progress)?;
-        let wheels = Wheels { cache: &self.cache, toolchain, links: &self.links, progress };
+    fn made(&self, recipes: &[Recipe], progress: &dyn Progress) -> Result<Vec<PathBuf>, BuildError> {
+        let toolchain = Toolchain::ensure(&self.cache, progress)?;
+        let wheels = self.wheels(&toolchain, progress);
         recipes.iter().map(|recipe| wheels.ensure(recipe)).collect()
     }
 
@@ -119,10 +125,7 @@ impl Builder {
         let cached = self.cache.find("builds", &key).is_some();
         let entry = self.cache.entry("builds", &key, |folder| {
             let toolchain = Toolchain::ensure(&self.cache, progress)?;
-            let site = dependencies::site(
-                &Wheels { cache: &self.cache, toolchain: &toolchain, links: &self.links, progress },
-                &requirements,
-            )?;
+            let site = dependencies::site(&self.wheels(&toolchain, progress), &requirements)?;
             let work = self.cache.scratch()?;
             let target = &request.target;
             let build = Build {
@@ -147,7 +150,7 @@ impl Builder {
         let mut key = KeyMaker::default().part(VERSION).part(target.to_string());
         assets::add_to(&mut key);
         requirements.add_to(&mut key);
-        wheels::add_to(&mut key, &self.links)?;
+        self.add_wheels_to(&mut key)?;
         project.add_to(&mut key)?;
         Ok(key.finish())
     }

@@ -15,6 +15,7 @@ use crate::compiled;
 use crate::component::copy_tree;
 use crate::progress::step;
 use crate::requirements::Requirements;
+use crate::toolchain::WHEELS_OF_THE_GUEST;
 use crate::wheels::{self, Recipe, Wheels};
 use crate::{BuildError, Unavailable, assets};
 
@@ -189,22 +190,8 @@ fn refuse_malformed(output: &str) -> Result<(), BuildError> {
 
 fn pip_arguments(job: &Install<'_>, ours: &Path, target: &Path, constraints: &Path) -> Vec<String> {
     let path = |path: &Path| path.display().to_string();
-    let mut arguments: Vec<String> = [
-        "--quiet",
-        "--no-input",
-        "--no-compile",
-        "--only-binary=:all:",
-        "--implementation",
-        "cp",
-        "--abi",
-        "cp314",
-        "--python-version",
-        "3.14",
-        "--platform",
-        "wasi_0_2_wasm32",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let fixed = ["--quiet", "--no-input", "--no-compile"].into_iter().chain(WHEELS_OF_THE_GUEST);
+    let mut arguments: Vec<String> = fixed.map(str::to_owned).collect();
     arguments.extend(["--target".into(), path(target), "--find-links".into(), path(ours)]);
     arguments.extend(job.wheels.links.iter().flat_map(|link| ["--find-links".to_owned(), link.clone()]));
     arguments.extend(["--constraint".into(), path(constraints)]);

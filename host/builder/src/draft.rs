@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::builder::Builder;
-use crate::cache::{Cache, Key, KeyMaker, create_folder};
+use crate::cache::{Key, KeyMaker, create_folder};
 use crate::component::copy_tree;
 use crate::dependencies;
 use crate::imports::Imports;
@@ -23,7 +23,6 @@ use crate::project::Project;
 use crate::requirements::Requirements;
 use crate::sdk::{Config, Run, SdkResult, VERSION};
 use crate::toolchain::Toolchain;
-use crate::wheels::{self, Wheels};
 use crate::{BuildError, Event, Progress, Target, assets};
 
 const COMPONENT: &str = "packages.wasm";
@@ -68,8 +67,7 @@ impl Builder {
         let project = Project::scan(dir, target.module())?;
         let imports = project.imports();
         let requirements = Requirements::of(project.folder(), project.pyproject(), &imports)?;
-        let (cache, links) = (self.cache(), self.links());
-        let packages = Packages { cache, links, project: &project, requirements, progress };
+        let packages = Packages { builder: self, project: &project, requirements, progress };
         let site = packages.site()?;
         let used = used(&imports, &site.folder);
         let (component, key) = packages.component(&site, &used)?;
@@ -114,8 +112,7 @@ fn used(imports: &Imports, site: &Path) -> BTreeMap<String, Vec<String>> {
 
 /// The packages of a project.
 struct Packages<'a> {
-    cache: &'a Cache,
-    links: &'a [String],
+    builder: &'a Builder,
     project: &'a Project,
     requirements: Requirements,
     progress: &'a dyn Progress,
@@ -126,13 +123,13 @@ impl Packages<'_> {
         let mut key = KeyMaker::default().part(VERSION).part("draft");
         assets::add_to(&mut key);
         self.requirements.add_to(&mut key);
-        wheels::add_to(&mut key, self.links)?;
+        self.builder.add_wheels_to(&mut key)?;
         Ok(key)
     }
 
     /// The site folder for the requirements, found without asking a Python.
     fn site(&self) -> Result<Kept, BuildError> {
-        let entry = self.cache.entry("draft-sites", &self.key()?.finish(), |folder| {
+        let entry = self.builder.cache().entry("draft-sites", &self.key()?.finish(), |folder| {
             let kept = self.make_site()?;
             let path = folder.join(SITE);
             fs::write(&path, serde_json::json!(kept).to_string()).map_err(BuildError::io("write", &path))
@@ -146,9 +143,8 @@ impl Packages<'_> {
     }
 
     fn make_site(&self) -> Result<Kept, BuildError> {
-        let toolchain = Toolchain::ensure(self.cache, self.progress)?;
-        let Self { cache, links, progress, .. } = *self;
-        let wheels = Wheels { cache, toolchain: &toolchain, links, progress };
+        let toolchain = Toolchain::ensure(self.builder.cache(), self.progress)?;
+        let wheels = self.builder.wheels(&toolchain, self.progress);
         let site = dependencies::site(&wheels, &self.requirements)?;
         site.notices.iter().for_each(|notice| self.progress.report(Event::Notice(notice)));
         Ok(Kept { folder: site.folder, packages: site.packages })
@@ -165,9 +161,9 @@ impl Packages<'_> {
         preload.iter().for_each(|name| key.add(name));
         used.keys().for_each(|name| key.add(name));
         let key = key.finish();
-        let entry = self.cache.entry("drafts", &key, |folder| {
-            let toolchain = Toolchain::ensure(self.cache, self.progress)?;
-            let work = self.cache.scratch()?;
+        let entry = self.builder.cache().entry("drafts", &key, |folder| {
+            let toolchain = Toolchain::ensure(self.builder.cache(), self.progress)?;
+            let work = self.builder.cache().scratch()?;
             let config = Config::packages(preload, used.values().flatten().cloned());
             let entry = "fasterapi._draft_entry";
             let run = Run { toolchain: &toolchain, entry, config, work: work.path() };

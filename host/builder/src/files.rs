@@ -23,18 +23,20 @@ const TIME_ZONES: &str = "tzdata";
 
 /// The archive; none where there is nothing to read.
 pub(crate) fn archive(project: &Project, site: &Path) -> Result<Option<Vec<u8>>, BuildError> {
-    let mut builder = tar::Builder::new(Vec::new());
-    let mut number = 0;
     let own =
         project.files().iter().filter(|file| is_data(file)).map(|file| (APP, project.root(), file.clone()));
     let packages = package_files(site)?.into_iter().map(|file| (PACKAGES, site, file));
-    for (top, root, file) in own.chain(packages) {
+    let files: Vec<_> = own.chain(packages).collect();
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let mut builder = tar::Builder::new(Vec::new());
+    for (top, root, file) in files {
         let path = root.join(&file);
         append(&mut builder, &path, &Path::new(top).join(file)).map_err(BuildError::io("read", &path))?;
-        number += 1;
     }
     let archive = builder.into_inner().map_err(BuildError::io("write", Path::new("the archive of files")))?;
-    Ok((number > 0).then_some(archive))
+    Ok(Some(archive))
 }
 
 fn append(builder: &mut tar::Builder<Vec<u8>>, path: &Path, name: &Path) -> std::io::Result<()> {

@@ -11,6 +11,19 @@ use crate::{BuildError, Progress, assets};
 /// What is installed, exactly. The scripts use pip's internals, so pip is pinned like the rest.
 const PINNED: [&str; 3] = ["pip==26.3", "componentize-py==0.25.1", "zstandard==0.25.0"];
 
+/// What pip is told so that it takes wheels for the guest and builds none.
+pub(crate) const WHEELS_OF_THE_GUEST: [&str; 9] = [
+    "--only-binary=:all:",
+    "--implementation",
+    "cp",
+    "--abi",
+    "cp314",
+    "--python-version",
+    "3.14",
+    "--platform",
+    "wasi_0_2_wasm32",
+];
+
 const OLDEST_PYTHON: (u32, u32) = (3, 10);
 
 /// A Python environment with componentize-py, and the libraries that WASI extensions link against.

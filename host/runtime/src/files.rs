@@ -8,7 +8,7 @@ use std::{
     fmt,
     fs::{self, File, TryLockError},
     io::{self, Read},
-    os::unix::fs::{DirBuilderExt, MetadataExt},
+    os::unix::fs::MetadataExt,
     path::{Component, Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -17,7 +17,7 @@ use std::{
 use sha2::{Digest, Sha256};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
-use crate::error::LoadError;
+use crate::{error::LoadError, shelf};
 
 /// How many unpacked archives stay.
 const KEPT: usize = 20;
@@ -73,9 +73,7 @@ impl FileCache {
     /// # Errors
     /// When the folder cannot be made.
     pub fn open(folder: &Path) -> Result<Self, LoadError> {
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|source| LoadError::Cache { path: folder.to_owned(), source })?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { folder: shelf::open(folder)? })
     }
 
     /// The files of an archive, unpacked now when they are not here. Blocks for as long as they take to write.
@@ -92,21 +90,16 @@ impl FileCache {
             // Another process with the same lock may have been quicker.
             fs::rename(aside.path(), &folder)
                 .or_else(|error| if folder.is_dir() { Ok(()) } else { Err(failed(error)) })?;
+            self.prune();
         }
-        self.prune();
         let folders = mounted(&folder).map_err(failed)?;
         Ok(Files { folders, _keeper: Some(Arc::new(lock)) })
     }
 
     /// Removes all but those used last. Best effort.
     fn prune(&self) {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let locks = entries.filter(|entry| entry.path().extension().is_some_and(|kind| kind == LOCK));
-        let used = |entry: &fs::DirEntry| entry.metadata().and_then(|lock| lock.modified()).ok();
-        let mut locks: Vec<_> = locks.map(|entry| (used(&entry), entry.path())).collect();
-        locks.sort();
-        for (_, path) in locks.iter().rev().skip(KEPT) {
-            let Ok(lock) = File::open(path) else { continue };
+        for path in shelf::beyond(&self.folder, LOCK, KEPT).into_iter().flatten() {
+            let Ok(lock) = File::open(&path) else { continue };
             match lock.try_lock() {
                 Ok(()) => {
                     let _ = fs::remove_dir_all(path.with_extension(""));

@@ -9,7 +9,6 @@ use std::{
     fs,
     hash::{Hash, Hasher},
     io::{self, Write},
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -17,10 +16,12 @@ use std::{
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use crate::{engine::Engine, error::LoadError};
+use crate::{engine::Engine, error::LoadError, shelf};
 
 const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 const MAGIC: &[u8] = b"\0asm";
+
+const IMAGE: &str = "cwasm";
 
 /// How many images stay, some 60 MB each.
 const KEPT: usize = 20;
@@ -51,9 +52,7 @@ impl ImageCache {
     /// # Errors
     /// When the folder cannot be made.
     pub fn open(folder: &Path) -> Result<Self, LoadError> {
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|source| LoadError::Cache { path: folder.to_owned(), source })?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { folder: shelf::open(folder)? })
     }
 
     /// The compiled form of `component`, compiled now when it is not here. `compiling` is called before a compile,
@@ -86,7 +85,7 @@ impl ImageCache {
         engine.wasmtime().precompile_compatibility_hash().hash(&mut hasher);
         let mut digest = hasher.0;
         digest.update(Sha256::digest(component));
-        self.folder.join(format!("{}.cwasm", hex::encode(digest.finalize())))
+        self.folder.join(hex::encode(digest.finalize())).with_extension(IMAGE)
     }
 
     fn store(&self, path: &Path, image: &[u8]) -> io::Result<()> {
@@ -98,12 +97,7 @@ impl ImageCache {
 
     /// Removes all but the images used last.
     fn prune(&self) -> io::Result<()> {
-        let images = fs::read_dir(&self.folder)?.filter_map(Result::ok);
-        let images = images.filter(|entry| entry.path().extension().is_some_and(|kind| kind == "cwasm"));
-        let used = |entry: &fs::DirEntry| entry.metadata().and_then(|image| image.modified()).ok();
-        let mut images: Vec<_> = images.map(|entry| (used(&entry), entry.path())).collect();
-        images.sort();
-        for (_, old) in images.iter().rev().skip(KEPT) {
+        for old in shelf::beyond(&self.folder, IMAGE, KEPT)? {
             let _ = fs::remove_file(old); // another process may have been quicker
         }
         Ok(())

@@ -20,6 +20,7 @@ mod limits;
 mod maker;
 pub mod pool;
 mod rest;
+mod shelf;
 mod state;
 mod template;
 mod websocket;

@@ -84,9 +84,11 @@ def _application(config: protocol.Config) -> tuple[Any, dict[str, Any]]:
     app = load.application(config.module, config.attr)
     lane = lanes.Lanes(app)
     _make_schema(app)
+    problems: list[str] = []
     if config.mode == "late":
         _show_errors(app, lane.compiled)
-    problems = [] if config.mode == "late" else _settled(config)
+    else:
+        problems = _settled(config)
     report = {
         "mode": config.mode,
         "compiled": dict(sources.compiled),

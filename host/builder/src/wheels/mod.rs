@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cache::{Cache, KeyMaker};
+use crate::component::copy_tree;
 use crate::progress::step;
 use crate::toolchain::Toolchain;
 use crate::{BuildError, Progress};
@@ -82,7 +83,7 @@ impl Wheels<'_> {
         let toolchain = NativeToolchain::pinned()?;
         for recipe in Recipe::all()? {
             match self.cache.find(KIND, &recipe.key()) {
-                Some(made) => link(&made, folder)?,
+                Some(made) => copy_tree(&made, folder)?,
                 None => pack::placeholder(self.toolchain, &recipe, &toolchain, folder)?,
             }
         }
@@ -105,14 +106,5 @@ impl Wheels<'_> {
 pub(crate) fn add_to(key: &mut KeyMaker, links: &[String]) -> Result<(), BuildError> {
     Recipe::all()?.iter().for_each(|recipe| key.add(recipe.key().as_str()));
     links.iter().for_each(|link| key.add(link));
-    Ok(())
-}
-
-/// Puts the files of one folder into another.
-fn link(from: &Path, to: &Path) -> Result<(), BuildError> {
-    for entry in fs::read_dir(from).map_err(BuildError::io("read", from))? {
-        let entry = entry.map_err(BuildError::io("read", from))?;
-        fs::copy(entry.path(), to.join(entry.file_name())).map_err(BuildError::io("copy", &entry.path()))?;
-    }
     Ok(())
 }

@@ -64,10 +64,9 @@ pub(super) fn build(
     let build = Build { source, pinned };
     let unpacked = source.unpack()?;
     build.write_pyo3_config()?;
-    let folder_of_crate = unpacked.join(&native.folder);
     let progress = source.progress;
-    run(build.cargo(&folder_of_crate)?.args(["fetch", "--locked"]), progress)?.success("`cargo fetch`")?;
-    let mut cargo = build.cargo(&folder_of_crate)?;
+    run(build.cargo(&unpacked)?.args(["fetch", "--locked"]), progress)?.success("`cargo fetch`")?;
+    let mut cargo = build.cargo(&unpacked)?;
     cargo.args(["build", "--release", "--locked", "--lib", "-Zbuild-std=std,panic_abort", "--target"]);
     cargo.arg(&pinned.target);
     run(&mut cargo, progress)?.success(&format!("building {} for WASI", source.recipe.name))?;

@@ -1,6 +1,5 @@
 //! From a package's source to a wheel: what native and pure recipes have in common.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,7 @@ use serde_json::json;
 use super::recipe::{NativeToolchain, Recipe};
 use crate::cache::{create_folder, sha256_file};
 use crate::command::run;
-use crate::toolchain::Toolchain;
+use crate::toolchain::{Toolchain, WHEELS_OF_THE_GUEST};
 use crate::{BuildError, Progress, assets};
 
 /// The source of a recipe's package, in a folder of its own.
@@ -44,10 +43,10 @@ impl Source<'_> {
         toolchain: &NativeToolchain,
         folder: &Path,
     ) -> Result<(), BuildError> {
-        let Recipe { packages, files, python, native, .. } = self.recipe;
+        let Recipe { packages, python, native, .. } = self.recipe;
         let job = json!({
             "wheel": folder.join(self.recipe.wheel(toolchain)), "tag": self.recipe.tag(toolchain),
-            "metadata": source.join("PKG-INFO"), "python": source.join(python), "packages": packages, "files": files,
+            "metadata": source.join("PKG-INFO"), "python": source.join(python), "packages": packages,
             "module": module, "module_path": native.as_ref().map(|native| &native.module),
         });
         write(self.toolchain, &job, self.progress)
@@ -64,16 +63,7 @@ impl Source<'_> {
         create_folder(&folder)?;
         let mut pip = self.toolchain.python();
         pip.args(["-I", "-m", "pip", "download", "--quiet", "--no-input", "--no-deps", "--no-index"]);
-        pip.args([
-            "--only-binary=:all:",
-            "--implementation",
-            "cp",
-            "--abi",
-            "cp314",
-            "--python-version",
-            "3.14",
-        ]);
-        pip.args(["--platform", "wasi_0_2_wasm32"]).arg("--dest").arg(&folder);
+        pip.args(WHEELS_OF_THE_GUEST).arg("--dest").arg(&folder);
         for link in links {
             pip.args(["--find-links", link]);
         }
@@ -121,7 +111,7 @@ pub(super) fn placeholder(
     fs::write(&path, metadata).map_err(BuildError::io("write", &path))?;
     let job = json!({
         "wheel": folder.join(recipe.wheel(native)), "tag": recipe.tag(native), "metadata": path,
-        "python": folder, "packages": [], "files": BTreeMap::<String, String>::new(), "module": null, "module_path": null,
+        "python": folder, "packages": [], "module": null, "module_path": null,
     });
     write(toolchain, &job, &|_: crate::Event<'_>| {})
 }

@@ -1,7 +1,5 @@
 //! The recipes of `guest-sdk/wasi-wheels`, as they are embedded.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
 use crate::cache::{Key, KeyMaker};
@@ -19,9 +17,6 @@ pub(crate) struct Recipe {
     pub(crate) python: String,
     /// Which of them go into the wheel.
     pub(crate) packages: Vec<String>,
-    /// Files that the package's own build would write.
-    #[serde(default)]
-    pub(crate) files: BTreeMap<String, String>,
     /// What it requires, as its metadata has it for the guest: known before it is built.
     #[serde(default)]
     pub(crate) requires: Vec<String>,
@@ -33,9 +28,6 @@ pub(crate) struct Recipe {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Native {
-    /// The source's folder that the crate is in.
-    #[serde(rename = "crate")]
-    pub(crate) folder: String,
     /// The cdylib that cargo makes.
     pub(crate) library: String,
     /// Where it goes in the wheel.
