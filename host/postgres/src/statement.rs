@@ -1,11 +1,15 @@
 //! Prepared statements, kept per session.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, OnceLock},
+};
 
 use lru::LruCache;
 use tokio_postgres::Statement;
 
 use crate::{
+    document::Plan,
     foreign::{AsText, Inserted},
     judge::Trace,
     params::ParamTypes,
@@ -27,6 +31,8 @@ pub(crate) struct Prepared {
     pub(crate) version: u64,
     /// What is run in the place of the guest's statement, if that is not what is run.
     as_text: Option<AsText>,
+    /// How the host writes its rows as a document, if it can.
+    plan: OnceLock<Option<Arc<Plan>>>,
 }
 
 impl Prepared {
@@ -34,7 +40,8 @@ impl Prepared {
     pub(crate) fn new(sql: &str, statement: Statement, trace: Trace, version: u64) -> Self {
         let params = ParamTypes::new(statement.params());
         let columns = Columns::new(statement.columns());
-        Self { statement, params, columns, trace, alters: schema::alters(sql), version, as_text: None }
+        let alters = schema::alters(sql);
+        Self { statement, params, columns, trace, alters, version, as_text: None, plan: OnceLock::new() }
     }
 
     /// The same statement, with some of its columns as text.
@@ -45,6 +52,15 @@ impl Prepared {
     /// The text that gives the columns as they are described, of a statement with the text `sql`.
     pub(crate) fn text<'a>(&'a self, sql: &'a str) -> &'a str {
         self.as_text.as_ref().map_or(sql, |text| &text.sql)
+    }
+
+    /// How the host writes its rows as a document. None: their values are the server's to write, or something that the
+    /// statement calls may change how it writes them.
+    pub(crate) fn plan(&self) -> Option<&Arc<Plan>> {
+        if self.as_text.is_some() || self.trace != Trace::None {
+            return None;
+        }
+        self.plan.get_or_init(|| Plan::of(self.statement.columns()).map(Arc::new)).as_ref()
     }
 
     /// What that text has more than the guest's.

@@ -36,6 +36,8 @@ mod leaks;
 mod listens;
 #[path = "postgres/logs.rs"]
 mod logs;
+#[path = "postgres/natives.rs"]
+mod natives;
 #[path = "postgres/notices.rs"]
 mod notices;
 #[path = "postgres/outages.rs"]

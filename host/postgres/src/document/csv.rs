@@ -1,70 +1,66 @@
 //! CSV as COPY writes it (PostgreSQL documentation, COPY, "CSV Format"): NULL is an empty field, an empty text a
 //! quoted one.
 
-use tokio_postgres::Row;
+use super::{
+    form::{Dates, Form},
+    made,
+};
+use crate::rows::{DecodeError, Field};
 
-use super::{Writer, text};
-use crate::PgError;
-
-pub(super) struct Csv {
-    columns: Vec<String>,
-    begun: bool,
-}
-
-impl Csv {
-    pub(super) fn new(columns: Vec<String>) -> Self {
-        Self { columns, begun: false }
-    }
-
-    fn begin(&mut self, piece: &mut Vec<u8>) {
-        if !self.begun {
-            self.begun = true;
-            line(piece, self.columns.iter().map(|name| Some(name.as_str())));
+/// Appends a value that is not null. `alone`: it is the only one on its line; `made`: a place to make arrays in.
+pub(super) fn value(
+    form: Form,
+    raw: Field<'_>,
+    alone: bool,
+    most: usize,
+    made: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) -> Result<(), DecodeError> {
+    match form {
+        Form::Array(element) => {
+            made.clear();
+            made::plain(element, raw, most.saturating_sub(out.len()), made)?;
+            field(out, made, alone);
         }
+        Form::One(scalar) => match scalar.as_text(raw) {
+            Some(text) => field(out, text?.as_bytes(), alone),
+            // Nothing in the other forms wants quotes.
+            None => scalar.put(raw, Dates::Iso, out)?,
+        },
     }
+    Ok(())
 }
 
-impl Writer for Csv {
-    fn row(&mut self, row: &Row, piece: &mut Vec<u8>) -> Result<(), PgError> {
-        self.begin(piece);
-        let fields: Result<Vec<_>, _> = (0..self.columns.len()).map(|column| text(row, column)).collect();
-        line(piece, fields?.into_iter());
-        Ok(())
-    }
-
-    fn end(&mut self, piece: &mut Vec<u8>) {
-        self.begin(piece);
-    }
-}
-
-fn line<'a>(piece: &mut Vec<u8>, fields: impl ExactSizeIterator<Item = Option<&'a str>>) {
+/// Appends a line.
+pub(super) fn line<'a>(fields: impl ExactSizeIterator<Item = Option<&'a str>>, out: &mut Vec<u8>) {
     let alone = fields.len() == 1;
     for (index, value) in fields.enumerate() {
         if index > 0 {
-            piece.push(b',');
+            out.push(b',');
         }
         if let Some(value) = value {
-            field(piece, value, alone);
+            field(out, value.as_bytes(), alone);
         }
     }
-    piece.push(b'\n');
+    out.push(b'\n');
 }
 
-fn field(piece: &mut Vec<u8>, value: &str, alone: bool) {
-    let special = |byte| matches!(byte, b',' | b'"' | b'\n' | b'\r');
+fn field(out: &mut Vec<u8>, value: &[u8], alone: bool) {
+    let is_special = |byte| matches!(byte, b',' | b'"' | b'\n' | b'\r');
     // Alone on its line, `\.` would be the end of the data.
-    let quoted = value.is_empty() || value.bytes().any(special) || (alone && value == "\\.");
+    let quoted =
+        value.is_empty() || super::text::first(value, is_special).is_some() || (alone && value == b"\\.");
     if !quoted {
-        return piece.extend_from_slice(value.as_bytes());
+        return out.extend_from_slice(value);
     }
-    piece.push(b'"');
-    for byte in value.bytes() {
-        if byte == b'"' {
-            piece.push(b'"');
+    out.push(b'"');
+    for byte in value {
+        if *byte == b'"' {
+            out.push(b'"');
         }
-        piece.push(byte);
+        out.push(*byte);
     }
-    piece.push(b'"');
+    out.push(b'"');
 }
 
 #[cfg(test)]
@@ -72,9 +68,9 @@ mod tests {
     use super::*;
 
     fn written(fields: &[Option<&str>]) -> String {
-        let mut piece = Vec::new();
-        line(&mut piece, fields.iter().copied());
-        String::from_utf8(piece).unwrap()
+        let mut out = Vec::new();
+        line(fields.iter().copied(), &mut out);
+        String::from_utf8(out).unwrap()
     }
 
     #[test]

@@ -8,27 +8,26 @@ use crate::{
 /// A statement, and what the guest is not to see of it.
 pub(super) struct Wrapped {
     pub(super) sql: String,
-    pub(super) columns: Vec<String>,
     before: usize,
 }
 
 /// `sql` with one column: the row as an object.
 pub(super) fn json(sql: &str) -> Wrapped {
-    wrap(sql, "pg_catalog.to_json(q)::text", "", Vec::new())
+    wrap(sql, "pg_catalog.to_json(q)::text", "")
 }
 
-/// `sql` with each of its columns as COPY's text.
-pub(super) fn csv(sql: &str, columns: &[String]) -> Wrapped {
-    let numbers = 1..=columns.len();
+/// `sql` with each of its so many columns as COPY's text.
+pub(super) fn csv(sql: &str, columns: usize) -> Wrapped {
+    let numbers = 1..=columns;
     // `format` asks the type's own output function, as COPY does; a cast to text may not.
     let value = |n| format!("CASE pg_catalog.num_nulls(c{n}) WHEN 0 THEN pg_catalog.format('%s', c{n}) END");
     let values: Vec<String> = numbers.clone().map(value).collect();
     let names: Vec<String> = numbers.map(|n| format!("c{n}")).collect();
     let names = if names.is_empty() { String::new() } else { format!("({})", names.join(", ")) };
-    wrap(sql, &values.join(", "), &names, columns.to_vec())
+    wrap(sql, &values.join(", "), &names)
 }
 
-fn wrap(sql: &str, values: &str, names: &str, columns: Vec<String>) -> Wrapped {
+fn wrap(sql: &str, values: &str, names: &str) -> Wrapped {
     let sql = sql.trim_end().trim_end_matches(';');
     let first = tokens(sql).find_map(|token| match token {
         Token::Word(word) => Some(word.to_ascii_lowercase()),
@@ -44,7 +43,7 @@ fn wrap(sql: &str, values: &str, names: &str, columns: Vec<String>) -> Wrapped {
         true => format!("\n) SELECT {values} FROM q"),
         false => format!("\n) AS q{names}"),
     };
-    Wrapped { sql: format!("{before}{sql}{after}"), columns, before: before.chars().count() }
+    Wrapped { sql: format!("{before}{sql}{after}"), before: before.chars().count() }
 }
 
 impl Wrapped {
@@ -72,7 +71,7 @@ mod tests {
             json("/* SELECT */ insert into t values (1) returning i;").sql,
             "WITH q AS (/* SELECT */ insert into t values (1) returning i\n) SELECT pg_catalog.to_json(q)::text FROM q"
         );
-        let wrapped = csv("TABLE t", &["a".into()]).sql;
+        let wrapped = csv("TABLE t", 1).sql;
         assert!(wrapped.ends_with("FROM (TABLE t\n) AS q(c1)"), "{wrapped}");
     }
 }

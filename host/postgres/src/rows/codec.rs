@@ -9,7 +9,9 @@ use super::{
     field::{DecodeError, Field},
     geometry, made,
     marshal::Writer,
-    network, numeric, search, value,
+    network,
+    numeric::Numeric,
+    search, value,
 };
 
 /// How the values of a type are packed.
@@ -204,7 +206,10 @@ impl Codec {
             Self::Timestamp => datetime::timestamp(field.i64()?, false, out),
             Self::TimestampTz => datetime::timestamp(field.i64()?, true, out),
             Self::Interval => datetime::interval(field.i64()?, field.i32()?, field.i32()?, out),
-            Self::Numeric => numeric::write(&mut field, out)?,
+            Self::Numeric => {
+                let value = Numeric::read(&mut field)?;
+                out.ascii(|text| value.put(text));
+            }
             Self::Inet | Self::Cidr => network::address(&mut field, out)?,
             Self::Lsn => value::lsn(field.i64()? as u64, out),
             Self::Tid => value::tid(field.u32()?, field.i16()? as u16, out),

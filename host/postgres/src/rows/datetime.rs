@@ -5,27 +5,27 @@
 
 use super::marshal::Writer;
 
-const DAY: i64 = 86_400_000_000;
+pub(crate) const DAY: i64 = 86_400_000_000;
 
 /// A text in the making, on the stack: the longest here is under 40 characters.
-struct Text {
+pub(crate) struct Text {
     bytes: [u8; 48],
     length: usize,
 }
 
 impl Text {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { bytes: [0; 48], length: 0 }
     }
 
-    fn push(&mut self, byte: u8) {
+    pub(crate) fn push(&mut self, byte: u8) {
         if let Some(slot) = self.bytes.get_mut(self.length) {
             *slot = byte;
             self.length += 1;
         }
     }
 
-    fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         text.bytes().for_each(|byte| self.push(byte));
     }
 
@@ -50,11 +50,15 @@ impl Text {
         self.push(b'0' + (value % 10) as u8);
     }
 
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
     fn write(&self, plain: bool, out: &mut Writer) {
         if !plain {
             out.tuple(1);
         }
-        out.ascii(|text| text.extend_from_slice(self.bytes.get(..self.length).unwrap_or_default()));
+        out.ascii(|text| text.extend_from_slice(self.bytes()));
     }
 }
 
@@ -80,7 +84,7 @@ fn civil(days: i64) -> (i64, u64, u64) {
 }
 
 /// The date without its era, and whether the year is one of Python's (1 to 9999).
-fn put_date(days: i64, text: &mut Text) -> (bool, bool) {
+pub(crate) fn put_date(days: i64, text: &mut Text) -> (bool, bool) {
     let (year, month, day) = civil(days);
     let before_christ = year <= 0;
     // The year 0 is 1 BC.
@@ -94,7 +98,7 @@ fn put_date(days: i64, text: &mut Text) -> (bool, bool) {
 }
 
 /// Hours to microseconds. In ISO form a fraction has six digits; Postgres drops its trailing zeros.
-fn put_time(micros: i64, iso: bool, text: &mut Text) {
+pub(crate) fn put_time(micros: i64, iso: bool, text: &mut Text) {
     let micros = micros.unsigned_abs();
     let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
     text.two(seconds / 3600);

@@ -12,33 +12,53 @@ use super::{
 /// The server's MAXDIM.
 const MAX_DIMENSIONS: usize = 6;
 
-/// `array_send` in PostgreSQL's `arrayfuncs.c`: dimensions, flags, element type, each dimension's length and lower
-/// bound, then the elements.
+/// What stands before the elements of an array.
+#[derive(Default)]
+pub(crate) struct Dimensions {
+    count: usize,
+    lengths: [usize; MAX_DIMENSIONS],
+    lows: [i32; MAX_DIMENSIONS],
+}
+
+impl Dimensions {
+    /// `array_send` in PostgreSQL's `arrayfuncs.c`: dimensions, flags, element type, each dimension's length and lower
+    /// bound, then the elements.
+    pub(crate) fn read(field: &mut Field<'_>) -> Result<Self, DecodeError> {
+        let mut read = Self { count: field.length()?, ..Self::default() };
+        field.take(8)?;
+        let mut total = usize::from(read.count > 0);
+        let lengths = read.lengths.get_mut(..read.count).ok_or(DecodeError::Corrupt)?;
+        for (length, low) in lengths.iter_mut().zip(&mut read.lows) {
+            *length = field.length()?;
+            *low = field.i32()?;
+            total = total.checked_mul(*length).ok_or(DecodeError::Corrupt)?;
+        }
+        match read.lengths() {
+            // Alone int2vector and oidvector have a dimension without elements.
+            [] | [0] => Ok(Self::default()),
+            // An element takes the four bytes of its length or more.
+            _ if total == 0 || total > field.rest.len() / 4 => Err(DecodeError::Corrupt),
+            _ => Ok(read),
+        }
+    }
+
+    /// Empty: the array is.
+    pub(crate) fn lengths(&self) -> &[usize] {
+        self.lengths.get(..self.count).unwrap_or_default()
+    }
+
+    /// The number of each dimension's first element.
+    pub(crate) fn lows(&self) -> &[i32] {
+        self.lows.get(..self.count).unwrap_or_default()
+    }
+}
+
 pub(super) fn array(element: &Codec, mut field: Field<'_>, out: &mut Writer) -> Result<(), DecodeError> {
-    let dimensions = field.length()?;
-    field.take(8)?;
-    if dimensions == 0 {
-        out.list(0);
-        return field.end();
+    let dimensions = Dimensions::read(&mut field)?;
+    match dimensions.lengths() {
+        [] => out.list(0),
+        lengths => elements(element, lengths, &mut field, out)?,
     }
-    let mut lengths = [0; MAX_DIMENSIONS];
-    let lengths = lengths.get_mut(..dimensions).ok_or(DecodeError::Corrupt)?;
-    let mut total = 1_usize;
-    for length in lengths.iter_mut() {
-        *length = field.length()?;
-        field.take(4)?;
-        total = total.checked_mul(*length).ok_or(DecodeError::Corrupt)?;
-    }
-    // Alone int2vector and oidvector have a dimension without elements.
-    if matches!(lengths, [0]) {
-        out.list(0);
-        return field.end();
-    }
-    // An element takes the four bytes of its length or more.
-    if total == 0 || total > field.rest.len() / 4 {
-        return Err(DecodeError::Corrupt);
-    }
-    elements(element, lengths, &mut field, out)?;
     field.end()
 }
 

@@ -22,11 +22,13 @@ mod value;
 use postgres_types::{FromSql, Kind, Type};
 use tokio_postgres::{Column, Row};
 
-pub(crate) use self::marshal::Block;
-use self::{
-    codec::Codec,
+use self::{codec::Codec, marshal::Writer};
+pub(crate) use self::{
+    datetime::{DAY, Text, put_date, put_time},
     field::{DecodeError, Field},
-    marshal::Writer,
+    made::Dimensions,
+    marshal::Block,
+    numeric::Numeric,
 };
 use crate::PgError;
 
@@ -125,7 +127,8 @@ impl Columns {
     }
 }
 
-fn failed(row: &Row, index: usize, error: DecodeError, limit: usize) -> PgError {
+/// The failure to read a value of a row.
+pub(crate) fn failed(row: &Row, index: usize, error: DecodeError, limit: usize) -> PgError {
     if error == DecodeError::Large {
         return PgError::too_large(limit);
     }
@@ -184,7 +187,7 @@ impl<'a> Packer<'a> {
 }
 
 /// A field's bytes as they came.
-struct Raw<'a>(Option<&'a [u8]>);
+pub(crate) struct Raw<'a>(pub(crate) Option<&'a [u8]>);
 
 impl<'a> FromSql<'a> for Raw<'a> {
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {

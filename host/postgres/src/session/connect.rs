@@ -39,6 +39,7 @@ impl Session {
             least,
             settings,
             holds_readers,
+            printing: None,
             working: false,
             unsure: false,
             cancel: None,

@@ -127,10 +127,18 @@ impl Session {
         })
     }
 
-    /// The names of a statement's columns. Nothing of it runs.
-    pub(crate) async fn column_names(&mut self, sql: &str) -> Result<Vec<String>, PgError> {
+    /// A statement as it is prepared. Nothing of it runs.
+    pub(crate) async fn prepared_statement(&mut self, sql: &str) -> Result<Arc<Prepared>, PgError> {
         let working = Working::begin(self).await;
         let prepared = working.session.prepared(sql).await;
+        working.end(prepared)
+    }
+
+    /// The names of a statement's columns. Nothing of it runs, so nothing says whether those of one that is kept are still
+    /// right: it is prepared anew.
+    pub(crate) async fn column_names(&mut self, sql: &str) -> Result<Vec<String>, PgError> {
+        let working = Working::begin(self).await;
+        let prepared = working.session.prepare(sql).await;
         let names =
             |columns: &[tokio_postgres::Column]| columns.iter().map(|c| c.name().to_owned()).collect();
         working.end(prepared.map(|prepared| names(prepared.statement.columns())))

@@ -17,6 +17,7 @@ mod loan;
 mod login;
 mod outgoing;
 mod pipeline;
+mod printing;
 mod reset;
 mod route;
 mod secure;
@@ -40,6 +41,7 @@ pub(crate) use self::{
     flow::{Commit, Flow, Incoming},
     guard::Ways,
     loan::Loan,
+    printing::Printing,
     tap::{Seen, Status},
     within::{End, Opening},
     work::{Fetch, Working},
@@ -61,6 +63,8 @@ pub(crate) struct Session {
     holds_readers: bool,
     /// The count of reported settings when it was as new.
     settings: u64,
+    /// How its server writes values, and the count of reported settings when it was asked.
+    printing: Option<(u64, Printing)>,
     /// Work was begun and not seen to end.
     working: bool,
     /// The server may not have told yet where the session stands.

@@ -55,7 +55,7 @@ impl Session {
     }
 
     /// The first column of all rows that commands of the host's own give.
-    async fn ask(&mut self, sql: &str) -> Result<Vec<Option<String>>, PgError> {
+    pub(super) async fn ask(&mut self, sql: &str) -> Result<Vec<Option<String>>, PgError> {
         let working = Working::begin(self).await;
         let answer = working.session.client.simple_query(sql).await.map_err(PgError::from);
         let messages = working.end(answer)?;

@@ -10,7 +10,7 @@ async fn whole(document: Document) -> Result<String, PgError> {
     Ok(String::from_utf8(parts.concat()).unwrap())
 }
 
-async fn document(db: &Db, sql: &str, params: &[P], format: Format) -> Result<String, PgError> {
+pub async fn document(db: &Db, sql: &str, params: &[P], format: Format) -> Result<String, PgError> {
     whole(db.database().document(sql, &pack(params), format).await?).await
 }
 
