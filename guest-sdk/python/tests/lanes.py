@@ -108,7 +108,7 @@ class Lanes:
                 values.setdefault(f"@{name.lower()}", []).append(value)
             elif name.lower() in plan.needs.headers:
                 values.setdefault(f"@{name.lower()}", value)
-        text = self.compiled.call(
+        text = self.lane.call(
             self.number,
             self.lane.plans.index(plan),
             json.dumps(values, ensure_ascii=False),

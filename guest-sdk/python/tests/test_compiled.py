@@ -300,7 +300,7 @@ def test_every_route_has_a_plan_or_a_reason(both: Both) -> None:
 def test_an_outcome_is_only_for_its_own_request(both: Both) -> None:
     """The host gave up between the two calls: the next request must not see what the first left."""
     number = both.lane.numbers[next(place for place, route in enumerate(both.routes) if route.path == "/raise/{kind}")]
-    assert both.compiled.call(77, number, '{"kind": "key"}', "", b"") == REPLAY
+    assert both.lane.call(77, number, '{"kind": "key"}', "", b"") == REPLAY
     expected, got, _, _ = both.ask("GET", "/nowhere", [], b"")
     assert got == expected
     assert got[0] == 404
@@ -310,7 +310,7 @@ def test_who_waits_sees_the_client_leave(both: Both) -> None:
     """The request is begun in the compiled lane, and the client leaves while it waits in the ASGI lane."""
     number = both.lane.numbers[next(place for place, route in enumerate(both.routes) if route.path == "/until-gone")]
     head = "GET\0/until-gone\0\0http\x001.1\x00127.0.0.1\x001\0localhost\x008000"
-    assert both.compiled.call(78, number, "{}", head, b"") == REPLAY
+    assert both.lane.call(78, number, "{}", head, b"") == REPLAY
     task = both.host.call(both.compiled.handle(78, head, b"", None))
     both.host.run(1)
     assert not task.exited

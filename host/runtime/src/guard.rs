@@ -95,19 +95,20 @@ pub(crate) async fn guard<T>(
     limits: &InstanceLimits,
 ) -> Result<T, InvokeError> {
     let mut call = pin!(call);
-    let mut watch = pin!(Watch::new(progress, limits));
+    // Most calls end with their first poll, and have no use for a timer.
+    let mut watch = None;
     std::future::poll_fn(|cx| {
         let started = Instant::now();
         if let Poll::Ready(value) = call.as_mut().poll(cx) {
             return Poll::Ready(Ok(value));
         }
-        watch.as_mut().poll(cx, started.elapsed()).map(Err)
+        watch.get_or_insert_with(|| Watch::new(&progress, limits)).poll(cx, started.elapsed()).map(Err)
     })
     .await
 }
 
 struct Watch<'a> {
-    progress: Arc<Progress>,
+    progress: &'a Progress,
     limits: &'a InstanceLimits,
     computed: Duration,
     seen: u64,
@@ -115,12 +116,12 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(progress: Arc<Progress>, limits: &'a InstanceLimits) -> Self {
+    fn new(progress: &'a Progress, limits: &'a InstanceLimits) -> Self {
         let deadline = Box::pin(tokio::time::sleep(limits.request));
         Self { progress, limits, computed: Duration::ZERO, seen: 0, deadline }
     }
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>, computed: Duration) -> Poll<InvokeError> {
+    fn poll(&mut self, cx: &mut Context<'_>, computed: Duration) -> Poll<InvokeError> {
         self.computed += computed;
         if self.computed > self.limits.cpu {
             return Poll::Ready(InvokeError::CpuBudget(self.limits.cpu));

@@ -141,7 +141,8 @@ impl Instance {
                 }
                 let talked = store
                     .run_concurrent(async |accessor| conversation.hold(accessor, call, &mut exchange).await);
-                talked.await.flatten().map_err(|trap| InvokeError::Trapped(first_line(&trap)))
+                // In a box, for it is large: a request whose plan answers would carry its room about in vain.
+                Box::pin(talked).await.flatten().map_err(|trap| InvokeError::Trapped(first_line(&trap)))
             };
             guard(run, Arc::clone(&progress), &self.limits).await
         };

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from asyncio.events import _set_running_loop as set_running_loop
+from collections import deque
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from contextvars import Context
 from typing import Any
@@ -37,6 +40,10 @@ class Lane:
         """Why a route has no plan, by the route's place."""
         self.numbers: dict[int, int] = {}
         self._loop: Any = None
+        self._ready: deque[Any] = deque()
+        """The loop's."""
+        self._replies: list[Callable[[str, str, bytes], str]] = []
+        """What runs each plan."""
         self._enabled = False
         self._request = 0
         self._before: WeakSet[asyncio.Task[Any]] = WeakSet()
@@ -65,7 +72,8 @@ class Lane:
 
     def started(self, loop: Any, state: dict[str, Any]) -> None:
         """Opens the lane after start-up. Looks at the app once more: hooks may have changed it."""
-        self._loop = loop
+        self._loop, self._ready = loop, loop._ready
+        self._replies = [self._reply(plan) for plan in self.plans]
         self.support.state = state
         self._before = WeakSet(asyncio.all_tasks(loop))
         self._enabled = reasons.of_app(self.app) is None and len(self.app.router.routes) == self._routes
@@ -73,49 +81,68 @@ class Lane:
     # --- the call ---
 
     def call(self, request: int, number: int, packed: str, head: str, body: bytes) -> str:
-        """Answers a request, or says to send it down the ASGI lane, under the same number. Never raises."""
+        """Answers a request, or says to send it down the ASGI lane, under the same number. Never raises.
+
+        Every request pays for each line of this, and for each call more.
+        """
         support = self.support
-        support.begin()
+        support.pending = support.inbox = support.receive = support.leaving = support.form = None
         self._request = request
         plan = self.plans[number]
         if not self._enabled or self.app.dependency_overrides:
             return REPLAY
         try:
-            if self._layers is None:
-                text = self._run(plan, packed, head, body)
-            else:
-                text = self._layers.around(support, plan, head, lambda: self._run(plan, packed, head, body))
+            reply = self._replies[number]
+            text = reply(packed, head, body) if self._layers is None else self._layered(plan, reply, packed, head, body)
         except BaseException as error:
             support.pending = Outcome(plan, {}, error=error)
             return REPLAY
-        behind = support.leaving is not None and not support.leaving.done()
-        if (behind or self._loop.has_ready) and support.pending is None and text != REPLAY:
-            # The request left tasks behind: the ASGI lane gives the answer, and runs them.
-            support.pending = Outcome(plan, {}, response=unpack(text, plan.status), dressed=True)
-            return REPLAY
+        if support.pending is not None:
+            return text
+        if self._ready or support.leaving is not None:
+            text = self._behind(plan, text)
         if support.pending is None:
-            support.end()
+            if support.form is not None:
+                support.end()
             if uncalled.held:
                 uncalled.end()
         return text
 
-    def _run(self, plan: Plan, packed: str, head: str, body: bytes) -> str:
-        text: str
-        if plan.waits:
-            task = asyncio.Task(plan.run(packed, head, body), loop=self._loop, context=Context(), **EAGER)
-            if not task.done():
-                self.support.pending = Outcome(plan, {}, waiting=task)
-                return REPLAY
-            text = task.result()
-        elif plan.threaded:
-            asyncio.events._set_running_loop(None)
+    def _reply(self, plan: Plan) -> Callable[[str, str, bytes], str]:
+        """What runs a plan, in a context of its own."""
+        run, loop = plan.run, self._loop
+
+        def waiting(packed: str, head: str, body: bytes) -> str:
+            task: asyncio.Task[str] = asyncio.Task(run(packed, head, body), loop=loop, context=Context(), **EAGER)
+            if task.done():
+                return task.result()
+            self.support.pending = Outcome(plan, {}, waiting=task)
+            return REPLAY
+
+        def threaded(packed: str, head: str, body: bytes) -> str:
+            set_running_loop(None)
             try:
-                text = Context().run(plan.run, packed, head, body)
+                return Context().run(run, packed, head, body)
             finally:
-                asyncio.events._set_running_loop(self._loop)
-        else:
-            text = Context().run(plan.run, packed, head, body)
-        return text
+                set_running_loop(loop)
+
+        def direct(packed: str, head: str, body: bytes) -> str:
+            return Context().run(run, packed, head, body)
+
+        return waiting if plan.waits else threaded if plan.threaded else direct
+
+    def _layered(self, plan: Plan, reply: Callable[[str, str, bytes], str], packed: str, head: str, body: bytes) -> str:
+        """The reply of a plan within the app's middleware."""
+        assert self._layers is not None
+        return self._layers.around(self.support, plan, head, lambda: reply(packed, head, body))
+
+    def _behind(self, plan: Plan, text: str) -> str:
+        """Has the ASGI lane give an answer that left tasks behind, for it runs them."""
+        support = self.support
+        if text == REPLAY or not (self._ready or (support.leaving is not None and not support.leaving.done())):
+            return text
+        support.pending = Outcome(plan, {}, response=unpack(text, plan.status), dressed=True)
+        return REPLAY
 
     # --- the other way out ---
 

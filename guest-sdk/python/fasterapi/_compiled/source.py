@@ -21,6 +21,7 @@ from pydantic_core import SchemaValidator, core_schema, from_json
 from starlette.responses import JSONResponse, Response
 
 from . import plain
+from .drive import driver
 from .plan import REPLAY, Needs, Plan
 from .reasons import has_plain_path, takes_form, tree
 from .support import Support
@@ -50,7 +51,7 @@ class _Writer:
         self.head = self.matches
         self.body: str | None = None
         self.solved: dict[Any, str] = {}
-        self.generators = self.functions = self.responds = self.background = False
+        self.generators = self.functions = self.responds = self.background = self.drives = False
         callables = list(tree(route.dependant))
         coroutines = [dependant.call for dependant in callables if _is_coroutine_callable(dependant.call)]
         async_generators = any(_is_async_gen_callable(dependant.call) for dependant in callables)
@@ -73,6 +74,8 @@ class _Writer:
             run=self.names["plan"],
         )
         self.names["this"] = plan
+        if self.drives:  # a driver ends with what its coroutine raises
+            self.names.update(driver=driver, drive=driver())
         return plan
 
     # --- the second part: calls ---
@@ -120,7 +123,8 @@ class _Writer:
         elif self.waits:
             self.calls.append(f"{result} = await {call}")
         else:
-            self.calls += [f"coroutine = {call}", "try:", "    coroutine.send(None)", "except StopIteration as returned:", f"    {result} = returned.value"]
+            self.drives = True
+            self.calls.append(f"{result} = drive({call})")
 
     def _runner(self) -> str:
         """What calls a function as in a worker thread: with a copy of the context, and without an event loop."""
@@ -246,17 +250,17 @@ class _Writer:
     def _function(self, call: str, fast: list[str]) -> str:
         """Puts the parts together."""
         self._result(self.route.dependant, call, "result")
+        first = self._first_part()
         return "\n".join(
             [
                 f"{'async ' if self.waits else ''}def plan(packed, head, body):",
-                *_indented(1, ["try:"]),
-                *_indented(2, self._first_part()),
-                *_indented(1, ["except Exception:", "    return REPLAY"]),
+                *_indented(1, ["global drive"] if self.drives else []),
+                *_indented(1, ["try:", *_indented(1, first), "except Exception:", "    return REPLAY"] if first else []),
                 *_indented(1, ["generators = []"] if self.generators else []),
                 *_indented(1, ["functions = []"] if self.functions else []),
                 *_indented(1, ["try:"]),
                 *_indented(2, self.calls + self._reply(fast)),
-                *_indented(1, ["except BaseException as error:", f"    return support.raised(this, {self._state()}, error)"]),
+                *_indented(1, ["except BaseException as error:", *_indented(1, ["drive = driver()"] if self.drives else []), f"    return support.raised(this, {self._state()}, error)"]),
                 *_indented(1, ["support.leave(generators)"] if self.generators else []),
                 *_indented(1, ["return text"]),
             ]
@@ -264,7 +268,10 @@ class _Writer:
 
     def _first_part(self) -> list[str]:
         lines = []
-        lines.append("raw = from_json(packed)" if self.path or self.query or self.headers else "raw = {}")
+        if self.path or self.query or self.headers:
+            lines.append("raw = from_json(packed)")
+        elif self.matches or self.head:
+            lines.append("raw = {}")
         if self.matches:
             lines.append("raw.update(support.path_params(this, head))")
         if self.schemas:
@@ -302,11 +309,12 @@ class _Writer:
             "if text is None or len(text) > support.largest:",
             *_indented(1, slow),
             "else:",
-            *_indented(1, [*leave, "text = str(text, 'utf-8')"]),
+            *_indented(1, [*leave, "text = text.decode()"]),
         ]
 
     def _state(self) -> str:
-        return f"raw, {'generators' if self.generators else '[]'}, {'functions' if self.functions else '[]'}"
+        raw = "raw" if self.path or self.query or self.headers or self.head else "{}"
+        return f"{raw}, {'generators' if self.generators else '[]'}, {'functions' if self.functions else '[]'}"
 
     def _name(self, kind: str, value: Any) -> str:
         name = f"{kind}{len(self.names)}"

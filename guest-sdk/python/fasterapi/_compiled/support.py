@@ -52,10 +52,6 @@ class Support:
         self.receive: Any = None
         """The ASGI lane's, once the request is there."""
 
-    def begin(self) -> None:
-        """A request begins: nothing is left of the one before."""
-        self.pending = self.inbox = self.receive = self.leaving = self.form = None
-
     def end(self) -> None:
         """A request is answered."""
         if self.form is not None:

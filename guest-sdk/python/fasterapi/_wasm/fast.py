@@ -55,10 +55,6 @@ class FastHttp:
 
         return work
 
-    def call(self, request: int, plan: int, values: str, head: str, body: bytes) -> str:
-        """Answers one request by the plan of its route."""
-        return "\0" if self._lane is None else self._lane.call(request, plan, values, head, body)
-
     async def disconnect(self, request: int) -> None:
         """The client of a request has gone."""
         cycle = self._cycles.get(request)
