@@ -26,6 +26,8 @@ mod embedded;
 mod errors;
 #[path = "postgres/faults.rs"]
 mod faults;
+#[path = "postgres/firewall.rs"]
+mod firewall;
 #[path = "postgres/flows.rs"]
 mod flows;
 #[path = "postgres/killed.rs"]
@@ -46,6 +48,8 @@ mod outages;
 mod params;
 #[path = "postgres/pools.rs"]
 mod pools;
+#[path = "postgres/programs.rs"]
+mod programs;
 #[path = "postgres/proxy.rs"]
 mod proxy;
 #[path = "postgres/readonly.rs"]
@@ -78,3 +82,5 @@ mod terms;
 mod transactions;
 #[path = "postgres/types.rs"]
 mod types;
+#[path = "postgres/upgrades.rs"]
+mod upgrades;

@@ -1,6 +1,6 @@
 //! What every task needs before it can build guests.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use fasterapi_builder::{Builder, Cache, pg_binaries};
@@ -39,6 +39,16 @@ pub(crate) fn postgres_with_tls() -> Result<()> {
     apt::install(&["postgresql-common"])?;
     no_cluster_of_debians()?;
     apt::install(&["postgresql"])
+}
+
+/// What makes a network with a firewall in it, for the tests of connections that one cuts (`firewall` in host/postgres): as
+/// root, which alone may make networks. Who is not root passes them over.
+pub(crate) fn firewall() -> Result<()> {
+    let programs = [("iproute2", "ip"), ("nftables", "nft")];
+    let is_there =
+        |name| ["/usr/sbin", "/sbin", "/usr/bin"].iter().any(|dir| Path::new(dir).join(name).is_file());
+    let missing = programs.iter().filter(|(_, program)| !is_there(program)).map(|(package, _)| *package);
+    if apt::is_root() { apt::install(&missing.collect::<Vec<_>>()) } else { Ok(()) }
 }
 
 /// Installing the server would make a cluster and start it.

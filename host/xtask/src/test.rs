@@ -20,6 +20,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     let builder = setup::builder()?;
     let postgres = setup::postgres()?;
     setup::postgres_with_tls()?;
+    setup::firewall()?;
     let mut count = Count::default();
     let mut rust = shell::cargo(["test", "--release", "--workspace", "--no-fail-fast"]);
     if let Some(folder) = &postgres {
