@@ -53,9 +53,12 @@ impl CallLimits {
         &self,
         call: impl Future<Output = Result<T, PgError>>,
     ) -> Result<T, PgError> {
+        timeout(self.statement_timeout, call).await.unwrap_or_else(|_| Err(self.overdue()))
+    }
+
+    /// What a call is told at its deadline.
+    pub(crate) fn overdue(&self) -> PgError {
         let deadline = self.statement_timeout;
-        timeout(deadline, call).await.unwrap_or_else(|_| {
-            Err(PgError::overdue(format!("the statement did not end within {deadline:?} and was cancelled")))
-        })
+        PgError::overdue(format!("the statement did not end within {deadline:?} and was cancelled"))
     }
 }

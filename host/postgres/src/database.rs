@@ -9,8 +9,9 @@ use crate::{
     call::CallLimits,
     listen::Hub,
     pool::{Lease, Pool},
+    ride::Told,
     session::{Fetch, Opening},
-    statistics::{Observer, What},
+    statistics::{Observation, Observer, What},
     variables::Variables,
 };
 
@@ -70,28 +71,42 @@ impl Database {
     /// # Errors
     /// As [`query`](Self::query), but for `too-large`, which one row of that size is.
     pub async fn fetch(&self, sql: &str, params: &[u8]) -> Result<(Vec<u8>, Option<RowStream>), PgError> {
-        let (fetched, lease) = self.run(sql, params, AT_ONCE).await?;
-        Ok(match fetched {
-            Fetch::Whole(block) => (block, None),
-            Fetch::First(block, rest) => (block, Some(RowStream::rest(rest, lease, self.limits))),
+        Ok(match self.run(sql, params, AT_ONCE).await? {
+            (Fetch::First(block, rest), Some(lease)) => {
+                (block, Some(RowStream::rest(rest, lease, self.limits)))
+            }
+            (Fetch::Whole(block) | Fetch::First(block, _), _) => (block, None),
         })
     }
 
-    /// Runs a statement, within a transaction of its own if the grant or the host's variables need one.
-    async fn run(&self, sql: &str, params: &[u8], most: usize) -> Result<(Fetch, Lease), PgError> {
-        let params = &self.limits.read(sql, params)?;
+    /// Runs a statement: within a transaction of its own if the grant or the host's variables need one, else on any session,
+    /// which it may share with others.
+    async fn run(&self, sql: &str, params: &[u8], most: usize) -> Result<(Fetch, Option<Lease>), PgError> {
+        let read = &self.limits.read(sql, params)?;
         let opening = &self.opening_of_statement();
+        let mut call = Some(self.observer.begin(What::Sql(sql)));
+        let mut first = None;
+        if opening.is_none() {
+            match self.pool.lease_or_ride(sql, params, &self.limits).await? {
+                Told::Lease(lease) => first = Some(lease),
+                Told::Answer(carried) => {
+                    return carried.observed(call).map(|block| (Fetch::Whole(block), None));
+                }
+                Told::Alone => {}
+            }
+        }
         let work = |mut lease: Lease| async move {
             let fetched = match opening {
-                None => lease.query_first(sql, params, most).await,
+                None => lease.query_first(sql, read, most).await,
                 Some(opening) => {
                     let opening = Opening { sql: opening, end: self.end_of_statement() };
-                    lease.query_within(opening, sql, params, most).await
+                    lease.query_within(opening, sql, read, most).await
                 }
             };
             (fetched, lease)
         };
-        self.on_lease(Some(What::Sql(sql)), work).await
+        let (fetched, lease) = self.on_lease_of(&mut call, first, work).await?;
+        Ok((fetched, Some(lease)))
     }
 
     /// Takes a lease on a session and begins a transaction on it. Dropping the future gives the session back.
@@ -103,6 +118,15 @@ impl Database {
         let opening = self.opening(options);
         let ((), lease) = self.on_lease(Some(What::Transaction), command(&opening)).await?;
         Ok(Transaction::new(lease, self, opening, options.retries))
+    }
+
+    /// Takes a session and gives it back, as every call does around its work: for measurements. Nothing is sent.
+    ///
+    /// # Errors
+    /// As of any call that gets no session.
+    #[doc(hidden)]
+    pub async fn checkout(&self) -> Result<(), PgError> {
+        self.pool.lease().await.map(drop)
     }
 
     /// Asks the server for an answer.
@@ -120,18 +144,34 @@ impl Database {
     where
         F: Future<Output = (Result<T, PgError>, Lease)>,
     {
-        let mut observation = what.map(|what| self.observer.begin(what));
+        let mut call = what.map(|what| self.observer.begin(what));
+        self.on_lease_of(&mut call, None, work).await
+    }
+
+    /// The same for a call that is being observed, which may have got its first lease.
+    async fn on_lease_of<T, F>(
+        &self,
+        call: &mut Option<Observation>,
+        mut first: Option<Lease>,
+        work: impl Fn(Lease) -> F,
+    ) -> Result<(T, Lease), PgError>
+    where
+        F: Future<Output = (Result<T, PgError>, Lease)>,
+    {
         let mut replaced = false;
         loop {
-            let mut lease = self.pool.lease().await?;
-            lease.observe(observation.take());
+            let mut lease = match first.take() {
+                Some(lease) => lease,
+                None => self.pool.lease().await?,
+            };
+            lease.observe(call.take());
             let written = lease.written();
             let (result, mut lease) = self.limits.bound(async { Ok(work(lease).await) }).await?;
             if replaced || !lease.died_unsent(written, &result) {
                 return result.map(|value| (value, lease));
             }
             replaced = true;
-            observation = lease.observation().take();
+            *call = lease.observation().take();
             self.pool.replace(lease);
         }
     }

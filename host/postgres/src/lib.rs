@@ -24,6 +24,7 @@ mod listen;
 mod measure;
 mod params;
 mod pool;
+mod ride;
 mod rows;
 mod schema;
 mod session;

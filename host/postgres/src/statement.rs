@@ -13,6 +13,7 @@ use crate::{
     foreign::{AsText, Inserted},
     judge::Trace,
     params::ParamTypes,
+    ride::may_ride,
     rows::Columns,
     schema,
 };
@@ -27,6 +28,8 @@ pub(crate) struct Prepared {
     pub(crate) trace: Trace,
     /// Whether it changes definitions.
     pub(crate) alters: bool,
+    /// Whether it may share a session.
+    pub(crate) rides: bool,
     /// The number of the schema that it was prepared on.
     pub(crate) version: u64,
     /// What is run in the place of the guest's statement, if that is not what is run.
@@ -40,8 +43,18 @@ impl Prepared {
     pub(crate) fn new(sql: &str, statement: Statement, trace: Trace, version: u64) -> Self {
         let params = ParamTypes::new(statement.params());
         let columns = Columns::new(statement.columns());
-        let alters = schema::alters(sql);
-        Self { statement, params, columns, trace, alters, version, as_text: None, plan: OnceLock::new() }
+        let (alters, rides) = (schema::alters(sql), may_ride(sql));
+        Self {
+            statement,
+            params,
+            columns,
+            trace,
+            alters,
+            rides,
+            version,
+            as_text: None,
+            plan: OnceLock::new(),
+        }
     }
 
     /// The same statement, with some of its columns as text.

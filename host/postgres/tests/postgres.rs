@@ -56,6 +56,8 @@ mod proxy;
 mod readonly;
 #[path = "postgres/replays.rs"]
 mod replays;
+#[path = "postgres/rides.rs"]
+mod rides;
 #[path = "postgres/rows.rs"]
 mod rows;
 #[path = "postgres/secure/mod.rs"]

@@ -22,6 +22,9 @@ pub struct PoolLimits {
     pub min_size: usize,
     /// Most sessions at once.
     pub max_size: NonZeroUsize,
+    /// Most statements under way on one session at once: reads of several calls share it when no session is free. 0 and
+    /// 1: none do.
+    pub max_riders: usize,
     /// Most calls that wait for a session at once. Further ones are refused.
     pub max_waiting: usize,
     /// Longest wait for a session to become free.
@@ -61,6 +64,7 @@ impl Default for PoolLimits {
         Self {
             min_size: 0,
             max_size: TEN,
+            max_riders: 32,
             max_waiting: 1000,
             checkout_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(5),

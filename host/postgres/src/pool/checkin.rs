@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::timeout;
 
-use super::{Inner, lease::Lease, member::Member, policy, queue::Queue};
+use super::{Inner, lease::Lease, member::Member, policy, share::Next};
 use crate::config::Reset;
 
 /// Longest time that a session's mending may take before the session is closed instead.
@@ -56,15 +56,18 @@ impl Inner {
         starving.any(|(asker, since)| policy::owes(self.size(), asker, is_waited_for, since))
     }
 
-    /// Gives a session to who waits longest, or keeps it idle.
+    /// Gives a session to who waits longest, and to others with it that may share it, or keeps it idle.
     pub(super) fn hand_out(self: &Arc<Self>, member: Box<Member>) {
         let mut lease = Lease::new(member, self);
         while self.waiting.load(Ordering::SeqCst) > 0
-            && let Some(waiter) = self.in_line(Queue::pop)
+            && let Some(next) = self.next(lease.may_be_shared())
         {
-            match waiter.send(Ok(lease)) {
-                Ok(()) | Err(Err(_)) => return,
-                Err(Ok(back)) => lease = back,
+            match next {
+                Next::Riders(riders) => return self.share(lease, riders),
+                Next::One(waiter) => match waiter.give(lease) {
+                    None => return,
+                    Some(back) => lease = back,
+                },
             }
         }
         let Some(member) = lease.into_member() else { return };

@@ -18,6 +18,7 @@ mod checkin;
 mod health;
 mod keep;
 mod lease;
+mod manners;
 #[cfg(test)]
 mod measure;
 mod member;
@@ -25,6 +26,7 @@ mod open;
 mod policy;
 mod queue;
 mod shard;
+mod share;
 mod status;
 
 use std::{
@@ -37,16 +39,17 @@ use std::{
 
 use fasterapi_core::DatabaseAlias;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::status::{PoolStatus, PoolTotals};
-pub(crate) use self::{cap::Cap, lease::Lease, member::Place};
+pub(crate) use self::{cap::Cap, lease::Lease, member::Place, queue::Rider};
 use self::{
     health::Health,
+    manners::Manners,
     member::{Fit, Member},
     policy::{Counts, Decision, Refusal},
-    queue::Queue,
+    queue::{Given, Queue, Turn, Waiter},
     shard::Shards,
 };
 use crate::{DatabaseConfig, PgError, schema::Schema};
@@ -60,6 +63,7 @@ struct Inner {
     alias: DatabaseAlias,
     shards: Shards,
     control: Mutex<Control>,
+    manners: Manners,
     /// `control`'s counts, to be looked at without its lock.
     waiting: AtomicUsize,
     size: AtomicUsize,
@@ -103,6 +107,7 @@ impl Pool {
             config,
             alias,
             control: Mutex::default(),
+            manners: Manners::default(),
             waiting: AtomicUsize::new(0),
             size: AtomicUsize::new(0),
             caps: caps.into(),
@@ -131,36 +136,20 @@ impl Pool {
     /// # Errors
     /// `timeout` when none becomes free in time, or too many wait; `connection` when the server is out of reach.
     pub(crate) async fn lease(&self) -> Result<Lease, PgError> {
-        let pool = &self.0;
-        if pool.waiting.load(Ordering::SeqCst) == 0
-            && let Some(member) = pool.pop()
-        {
-            return Ok(Lease::new(member, pool));
+        match self.0.lease_at_once() {
+            Some(lease) => Ok(lease),
+            None => self.lease_in_turn().await,
         }
-        self.lease_in_turn().await
     }
 
     async fn lease_in_turn(&self) -> Result<Lease, PgError> {
         let (pool, begun) = (&self.0, Instant::now());
-        let turn = {
-            let mut control = pool.control.lock();
-            let turn = pool.admit(&mut control)?;
-            pool.mirror(&control);
-            turn
+        let mut turn = pool.line_up(Waiter::Lease)?;
+        let given = match turn.wait(begun + pool.patience()).await {
+            None => turn.give_up(),
+            given => given,
         };
-        pool.pump();
-        let given = turn.wait((begun + pool.patience()).into()).await;
-        let mut control = pool.control.lock();
-        control.totals.waits += 1;
-        control.totals.waited += begun.elapsed();
-        match given {
-            Some(Ok(given)) => given,
-            Some(Err(())) => Err(pool.closed()),
-            None => {
-                control.totals.timeouts += 1;
-                Err(pool.too_late(&control))
-            }
-        }
+        pool.served(given, begun.elapsed())
     }
 
     /// Closes a session that proved dead. Others may have died with it: they are asked before their next use.
@@ -218,6 +207,12 @@ impl Pool {
 }
 
 impl Inner {
+    /// An idle session, if nobody waits for one.
+    fn lease_at_once(self: &Arc<Self>) -> Option<Lease> {
+        let member = if self.waiting.load(Ordering::SeqCst) == 0 { self.pop() } else { None };
+        member.map(|member| Lease::new(member, self))
+    }
+
     /// Takes an idle session that is fit for use, without waiting. Those that are not are seen to.
     fn pop(self: &Arc<Self>) -> Option<Box<Member>> {
         let now = Instant::now();
@@ -243,12 +238,42 @@ impl Inner {
     }
 
     /// Lets a call into the line, or not.
-    fn admit(self: &Arc<Self>, control: &mut Control) -> Result<queue::Turn, PgError> {
+    fn line_up<T>(
+        self: &Arc<Self>,
+        waiter: impl FnOnce(oneshot::Sender<Given<T>>) -> Waiter,
+    ) -> Result<Turn<T>, PgError> {
+        let turn = {
+            let mut control = self.control.lock();
+            self.admit(&mut control)?;
+            let turn = control.queue.join(self, waiter);
+            self.mirror(&control);
+            turn
+        };
+        self.pump();
+        Ok(turn)
+    }
+
+    /// Counts what a call in line got, after `waited`.
+    fn served<T>(&self, given: Option<Result<Given<T>, ()>>, waited: Duration) -> Given<T> {
+        let mut control = self.control.lock();
+        control.totals.waits += 1;
+        control.totals.waited += waited;
+        match given {
+            Some(Ok(given)) => given,
+            Some(Err(())) => Err(self.closed()),
+            None => {
+                control.totals.timeouts += 1;
+                Err(self.too_late(&control))
+            }
+        }
+    }
+
+    fn admit(&self, control: &mut Control) -> Result<(), PgError> {
         if control.closed {
             return Err(self.closed());
         }
         match policy::decide(self.counts(control)) {
-            Decision::Open | Decision::Wait => Ok(control.queue.join(self)),
+            Decision::Open | Decision::Wait => Ok(()),
             Decision::Refuse(refusal) => {
                 control.totals.refused += 1;
                 Err(match (refusal, &control.last_error) {

@@ -103,7 +103,7 @@ impl Inner {
         self.mirror(&control);
         drop(control);
         for waiter in told {
-            let _ = waiter.send(Err(error.clone()));
+            waiter.fail(error.clone());
         }
         drop(place);
     }

@@ -72,6 +72,13 @@ pub(super) fn opens(counts: Counts) -> bool {
     size < max_size && opening < volley
 }
 
+/// How many of the riders in line board a session that has `aboard` already: their share, so that no session of the
+/// pool's stands still while another has them all; at most `most` together.
+pub(super) fn boards(riders: usize, aboard: usize, sessions: usize, most: usize) -> usize {
+    let share = (riders + aboard).div_ceil(sessions.max(1));
+    share.min(most).saturating_sub(aboard).min(riders)
+}
+
 /// A pool that has waited this long for its only session gets another's only one.
 const SLICE: Duration = Duration::from_millis(100);
 
@@ -157,6 +164,27 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn riders_spread_over_all_sessions() {
+        for most in 0..5 {
+            for sessions in 0..5 {
+                for riders in 0..40 {
+                    for aboard in 0..=most {
+                        let boards = boards(riders, aboard, sessions, most);
+                        assert!(boards <= riders && aboard + boards <= most);
+                        let left = riders - boards;
+                        let full = aboard + boards == most;
+                        // The others have room for who is left, or this one is full.
+                        assert!(full || left <= (aboard + boards) * sessions.saturating_sub(1));
+                        assert!(boards == 0 || (aboard + boards - 1) * sessions.max(1) < riders + aboard);
+                    }
+                }
+                assert_eq!(boards(sessions, 0, sessions, most), sessions.min(1).min(most), "each has one");
+            }
+        }
+    }
+
     #[test]
     fn pools_under_a_cap_end_with_equal_shares() {
         let now = Duration::ZERO;

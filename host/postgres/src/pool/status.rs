@@ -40,6 +40,9 @@ pub struct PoolTotals {
     pub timeouts: u64,
     /// Calls refused at once: too many waited, or the server was down.
     pub refused: u64,
+    /// Calls whose statement shared a session with others'.
+    #[serde(default)]
+    pub ridden: u64,
     /// Sessions opened.
     pub opened: u64,
     /// Attempts to open one that failed.

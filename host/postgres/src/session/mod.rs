@@ -8,6 +8,7 @@
 mod batch;
 mod cancel;
 mod connect;
+mod convoy;
 mod cursor;
 mod endpoint;
 mod flow;
@@ -36,6 +37,7 @@ use tokio::{
 use tokio_postgres::{Client, Notification};
 
 pub(crate) use self::{
+    convoy::Line,
     cursor::Fetched,
     endpoint::{Endpoint, Place, TcpOptions},
     flow::{Commit, Flow, Incoming},

@@ -6,6 +6,9 @@
 //! "Message Formats"), notes the status and the count of bytes written, and breaks the connection before a message
 //! over the limit is read, or when the driver makes more requests of its own than it was allowed. It changes nothing but
 //! one type byte at the start of a COPY ([`Outgoing`]).
+//!
+//! A server that hangs up says why, but the driver ends with its first failure to write, before it has read that. So what
+//! cannot be written any more goes nowhere, and the end is found where the last words are: by reading.
 
 use std::{
     io,
@@ -241,6 +244,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
     }
 }
 
+fn has_hung_up(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}
+
 impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let Self { socket, seen, outgoing, .. } = self.get_mut();
@@ -253,7 +260,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
             Some(at) => buf.get(..at).unwrap_or_default(),
             None => buf,
         };
-        let count = std::task::ready!(Pin::new(socket).poll_write(cx, part))?;
+        let count = match std::task::ready!(Pin::new(socket).poll_write(cx, part)) {
+            Err(error) if has_hung_up(&error) => return Poll::Ready(Ok(buf.len())),
+            written => written?,
+        };
         if found == Some(0) && count > 0 {
             outgoing.changed();
         }
@@ -263,7 +273,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+        match std::task::ready!(Pin::new(&mut self.get_mut().socket).poll_flush(cx)) {
+            Err(error) if has_hung_up(&error) => Poll::Ready(Ok(())),
+            flushed => Poll::Ready(flushed),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

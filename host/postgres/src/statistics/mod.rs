@@ -204,6 +204,13 @@ impl Observation {
         self.before = before;
     }
 
+    /// It shared a session, for which it waited until then, and ends. What it moved was counted apart: its rows, the
+    /// bytes of their values and of its parameters.
+    pub(crate) fn rode(mut self, boarded: Option<Instant>, moved: Moved, failed: bool) {
+        self.waited = boarded.map(|boarded| boarded.saturating_duration_since(self.begun));
+        (self.moved, self.failed) = (moved, failed);
+    }
+
     /// Its transaction begins anew.
     pub(crate) fn retried(&self) {
         self.statement.retried();
