@@ -1,4 +1,6 @@
-//! A round trip to Postgres through the host's pool, as a guest's call makes it.
+//! A round trip to Postgres through the host's pool, as a guest's call makes it, and the part of it that is the pool's.
+
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use fasterapi_benches::apps;
@@ -8,6 +10,7 @@ use fasterapi_postgres::{Database, Databases};
 
 use crate::suite::Suite;
 
+const CHECKOUT: &str = "Postgres session taken from the pool and given back, uncontended";
 const ONE: &str = "Postgres round trip, one row by its key";
 const ROWS: &str = "Postgres round trip, 1,000 rows of 5 columns packed";
 const DATABASE: &str = "bench";
@@ -21,13 +24,28 @@ const SCHEMA: [&str; 3] = [
 ];
 
 pub fn run(suite: &mut Suite) -> Result<()> {
-    if !suite.wants(ONE) && !suite.wants(ROWS) {
+    if ![CHECKOUT, ONE, ROWS].iter().any(|name| suite.wants(name)) {
         return Ok(());
     }
     let config =
         EmbeddedConfig { data_dir: apps::cache_folder()?.join("postgres"), extra_bin_dirs: Vec::new() };
     let server = EmbeddedServer::start(&config)?;
     let (databases, database) = suite.runtime.block_on(open(&server))?;
+    suite.runtime.block_on(database.checkout())?;
+    suite.time(CHECKOUT, |bencher, runtime| {
+        // All of a sample in one run of the runtime, whose start takes as long.
+        bencher.iter_custom(|rounds| {
+            runtime.block_on(async {
+                let begun = Instant::now();
+                let mut taken = true;
+                for _ in 0..rounds {
+                    taken &= database.checkout().await.is_ok();
+                }
+                assert!(taken, "there was no session");
+                begun.elapsed()
+            })
+        });
+    });
     for (name, sql, parameters, expected) in
         [(ONE, SELECT_ONE, tuple(&[42]), "item 42"), (ROWS, SELECT_ROWS, tuple(&[]), "item 999")]
     {
