@@ -19,6 +19,7 @@ pub(crate) const WHEEL_SCRIPT: &str = include_str!("../python/wheel.py");
 pub(crate) const INSTALL_SCRIPT: &str = include_str!("../python/install.py");
 pub(crate) const COMPILE_MODULE: &str = include_str!("../python/compile_site.py");
 pub(crate) const NATIVE_TOOLCHAIN: &str = include_str!("../../../guest-sdk/wasi-wheels/toolchain.toml");
+pub(crate) const C_TOOLCHAIN: &str = include_str!("../../../guest-sdk/wasi-wheels/c-toolchain.toml");
 pub(crate) const PACKAGES: &str = include_str!("../../../guest-sdk/wasi-wheels/packages.toml");
 
 /// Writes the SDK's package to `folder/fasterapi` with its metadata, and the stand-ins for packages that are left out.

@@ -4,22 +4,26 @@
 //! the place of a wheel that is not there yet, with the same name, version and requirements and nothing in it. What pip
 //! chose of those is made then, and pip runs once more ([`crate::dependencies`]).
 
-mod native;
+mod c;
+mod clang;
 mod pack;
 mod recipe;
+mod rust;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::cache::{Cache, KeyMaker};
+use crate::cache::{Cache, KeyMaker, create_folder};
 use crate::component::copy_tree;
 use crate::progress::step;
 use crate::toolchain::Toolchain;
 use crate::{BuildError, Progress};
 
-pub(crate) use native::missing_packages;
+use clang::Clang;
 use pack::Source;
+use recipe::{Code, Native};
 pub(crate) use recipe::{NativeToolchain, Recipe};
+pub(crate) use rust::missing_packages;
 
 const KIND: &str = "wasi-wheels";
 
@@ -51,10 +55,16 @@ impl Wheels<'_> {
                     source.pack(&source.unpack()?, None, &toolchain, folder)
                 });
             };
-            native::check_tools(&toolchain)?;
-            let name = format!("build {name} {version} for WASI (minutes, once)");
-            step(self.progress, &name, || native::build(&source, native, &toolchain, folder))
+            let clang = if native.has_c() { Some(self.clang()?) } else { None };
+            let long = if native.is_rust() { "minutes, once" } else { "once" };
+            step(self.progress, &format!("build {name} {version} for WASI ({long})"), || {
+                build(&source, native, &toolchain, clang.as_ref(), folder)
+            })
         })
+    }
+
+    fn clang(&self) -> Result<Clang, BuildError> {
+        Clang::ensure(self.cache, self.toolchain, self.progress)
     }
 
     /// Takes the wheel from those that somebody built before. Whether it was there; one whose module is not the
@@ -100,6 +110,25 @@ impl Wheels<'_> {
         };
         Ok(Recipe::all()?.into_iter().filter(wanted).collect())
     }
+}
+
+/// Builds an extension module and packs its wheel into `folder`.
+fn build(
+    source: &Source<'_>,
+    native: &Native,
+    toolchain: &NativeToolchain,
+    clang: Option<&Clang>,
+    folder: &Path,
+) -> Result<(), BuildError> {
+    let unpacked = source.unpack()?;
+    let module = match (&native.code, clang) {
+        (Code::Rust(code), clang) => rust::build(source, code, toolchain, clang, &unpacked)?,
+        (Code::C(code), Some(clang)) => c::build(source, native, code, clang, &unpacked)?,
+        (Code::C(_), None) => return Err(BuildError::Internal("C without a compiler".into())),
+    };
+    source.check_digest("the WASI module of", &module, &native.module_sha256)?;
+    create_folder(folder)?;
+    source.pack(&unpacked, Some(&module), toolchain, folder)
 }
 
 /// Feeds all that decides which wheels there are into a key.

@@ -91,7 +91,7 @@ impl Source<'_> {
             what: format!("{what} {} {}", self.recipe.name, self.recipe.version),
             expected: expected.to_owned(),
             found,
-            hint: "its recipe is for one source archive and one toolchain, Debian's (guest-sdk/wasi-wheels/toolchain.toml)"
+            hint: "its recipe is for one source archive and one toolchain (guest-sdk/wasi-wheels/README.md)"
                 .into(),
         })
     }

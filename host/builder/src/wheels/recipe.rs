@@ -24,19 +24,68 @@ pub(crate) struct Recipe {
     pub(crate) native: Option<Native>,
 }
 
-/// An extension module in Rust.
+/// An extension module.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Native {
-    /// The cdylib that cargo makes.
-    pub(crate) library: String,
     /// Where it goes in the wheel.
     pub(crate) module: String,
     /// What it must be, to the byte.
     pub(crate) module_sha256: String,
+    pub(crate) code: Code,
 }
 
-/// What native recipes are built with.
+/// What an extension module is made of.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Code {
+    Rust(RustCode),
+    C(CCode),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct RustCode {
+    /// The cdylib that cargo makes.
+    pub(crate) library: String,
+    /// Where its `Cargo.toml` is, in the source's folder.
+    #[serde(default)]
+    pub(crate) folder: String,
+    /// Whether a build script compiles C.
+    #[serde(default)]
+    pub(crate) with_c: bool,
+    /// For `cargo build`, beside the builder's.
+    #[serde(default)]
+    pub(crate) cargo: Vec<String>,
+    /// For rustc, beside `toolchain.toml`'s.
+    #[serde(default)]
+    pub(crate) flags: Vec<String>,
+}
+
+/// Paths are of the source's folder.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct CCode {
+    pub(crate) sources: Vec<String>,
+    /// C that is compiled beside them: what the guest's libc does not have.
+    #[serde(default)]
+    pub(crate) beside: String,
+    /// For the compiler, beside `c-toolchain.toml`'s.
+    #[serde(default)]
+    pub(crate) flags: Vec<String>,
+}
+
+impl Native {
+    pub(crate) fn is_rust(&self) -> bool {
+        matches!(self.code, Code::Rust(_))
+    }
+
+    pub(crate) fn has_c(&self) -> bool {
+        matches!(self.code, Code::C(_) | Code::Rust(RustCode { with_c: true, .. }))
+    }
+}
+
+/// What native recipes are built with, whatever they are written in, and those in Rust.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NativeToolchain {
@@ -45,6 +94,20 @@ pub(crate) struct NativeToolchain {
     pub(crate) target: String,
     pub(crate) tag: String,
     pub(crate) rustflags: Vec<String>,
+}
+
+/// What C is compiled with, `c-toolchain.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct CToolchain {
+    /// For pip, with the digests of the files it may take.
+    pub(crate) packages: Vec<String>,
+    /// For the compiler.
+    pub(crate) flags: Vec<String>,
+    /// For the linker.
+    pub(crate) link_flags: Vec<String>,
+    /// Where headers are among the packages.
+    pub(crate) headers: Vec<String>,
 }
 
 const PURE_TAG: &str = "py3-none-any";
@@ -70,8 +133,11 @@ impl Recipe {
     /// Names what the wheel is made of.
     pub(crate) fn key(&self) -> Key {
         let mut key = KeyMaker::default().part(format!("{self:?}")).part(assets::WHEEL_SCRIPT);
-        if self.native.is_some() {
+        if let Some(native) = &self.native {
             key.add(assets::NATIVE_TOOLCHAIN);
+            if native.has_c() {
+                key.add(assets::C_TOOLCHAIN);
+            }
         }
         key.finish()
     }
@@ -81,6 +147,13 @@ impl NativeToolchain {
     /// The one that all native recipes are for.
     pub(crate) fn pinned() -> Result<Self, BuildError> {
         parse(assets::NATIVE_TOOLCHAIN)
+    }
+}
+
+impl CToolchain {
+    /// The one that all C is for.
+    pub(crate) fn pinned() -> Result<Self, BuildError> {
+        parse(assets::C_TOOLCHAIN)
     }
 }
 
@@ -102,6 +175,9 @@ mod tests {
             assert!(native.module_sha256.len() == 64 && !native.module_sha256.starts_with("0000"), "{name}");
             assert!(native.module.ends_with(".cpython-314-wasm32-wasi.so"), "{name}");
         }
+        assert!(
+            CToolchain::pinned().unwrap().packages.iter().all(|package| package.contains("--hash=sha256:"))
+        );
         let packages: toml::Table = toml::from_str(assets::PACKAGES).unwrap();
         let pinned = packages["constraints"]["pydantic-core"].as_str().unwrap();
         let core = recipes.iter().find(|recipe| recipe.name == "pydantic-core").unwrap();

@@ -15,8 +15,8 @@ fn a_native_package_is_refused_by_name_with_what_to_do() {
         "`numpy>=2` needs a native extension that has no WASI build\n\
          hint: remove `numpy`, or add a recipe to guest-sdk/wasi-wheels"
     );
-    let text = refusal_of("orjson\n");
-    assert!(text.contains("hint: remove `orjson`: FastAPI writes JSON with pydantic"), "{text}");
+    let text = refusal_of("ujson\n");
+    assert!(text.contains("hint: remove `ujson`: use the standard `json`"), "{text}");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_line_that_is_no_requirement_is_shown() {
 fn markers_are_evaluated_for_the_guest() {
     // On the machine that builds, both would be asked for the other way round.
     let only_here = "numpy; sys_platform == 'linux' or platform_machine == 'x86_64'\n";
-    let in_guest = "orjson; sys_platform == 'wasi' and python_version == '3.14'\n";
+    let in_guest = "ujson; sys_platform == 'wasi' and python_version == '3.14'\n";
     let text = refusal_of(&format!("{only_here}{in_guest}"));
-    assert!(text.starts_with("`orjson` needs"), "{text}");
+    assert!(text.starts_with("`ujson` needs"), "{text}");
 }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::KIND;
+use super::clang::Clang;
 use super::pack::Source;
-use super::recipe::{Native, NativeToolchain, Recipe};
+use super::recipe::{Native, NativeToolchain, Recipe, RustCode};
 use crate::BuildError;
-use crate::cache::{Cache, create_folder};
+use crate::cache::Cache;
 use crate::command::run;
 
 /// The Debian packages that building takes.
@@ -18,10 +19,15 @@ const RUSTC: &str = "/usr/bin/rustc";
 const CARGO: &str = "/usr/bin/cargo";
 const LINKER: &str = "/usr/bin/wasm-ld-22";
 
+/// A recipe's flags may have the linker look here.
+const LIBRARIES: &str = ".libraries";
+
 /// The Debian packages that building these would miss; none when their wheels are there already.
 pub(crate) fn missing_packages(cache: &Cache, recipes: &[Recipe]) -> Result<Vec<&'static str>, BuildError> {
     let source = rust_source(&NativeToolchain::pinned()?.rust);
-    let wanted = |recipe: &&Recipe| recipe.native.is_some() && cache.find(KIND, &recipe.key()).is_none();
+    let wanted = |recipe: &&Recipe| {
+        recipe.native.as_ref().is_some_and(Native::is_rust) && cache.find(KIND, &recipe.key()).is_none()
+    };
     if !recipes.iter().any(|recipe| wanted(&recipe))
         || [RUSTC, CARGO, LINKER, &source].iter().all(|path| Path::new(path).exists())
     {
@@ -31,7 +37,7 @@ pub(crate) fn missing_packages(cache: &Cache, recipes: &[Recipe]) -> Result<Vec<
 }
 
 /// One clear error before minutes of work.
-pub(super) fn check_tools(wanted: &NativeToolchain) -> Result<(), BuildError> {
+fn check_tools(wanted: &NativeToolchain) -> Result<(), BuildError> {
     let source = rust_source(&wanted.rust);
     let missing: Vec<&str> =
         [RUSTC, CARGO, LINKER, &source].into_iter().filter(|p| !Path::new(p).exists()).collect();
@@ -54,31 +60,44 @@ fn rust_source(version: &str) -> String {
     format!("/usr/src/rustc-{version}")
 }
 
-/// Builds the extension module of `native` and packs its wheel into `folder`.
+/// Builds the extension module of the source in `unpacked`: the file. `clang` compiles the C of its build script.
 pub(super) fn build(
     source: &Source<'_>,
-    native: &Native,
+    code: &RustCode,
     pinned: &NativeToolchain,
-    folder: &Path,
-) -> Result<(), BuildError> {
-    let build = Build { source, pinned };
-    let unpacked = source.unpack()?;
+    clang: Option<&Clang>,
+    unpacked: &Path,
+) -> Result<PathBuf, BuildError> {
+    check_tools(pinned)?;
+    let unpacked = &unpacked.join(&code.folder);
+    // What it says is for its authors' machines, or names crates that it brought, which are not the standard library's.
+    let settings = unpacked.join(".cargo");
+    if settings.exists() {
+        fs::remove_dir_all(&settings).map_err(BuildError::io("remove", &settings))?;
+    }
+    link_libraries(source, unpacked)?;
+    let build = Build { source, pinned, code, clang };
     build.write_pyo3_config()?;
     let progress = source.progress;
-    run(build.cargo(&unpacked)?.args(["fetch", "--locked"]), progress)?.success("`cargo fetch`")?;
-    let mut cargo = build.cargo(&unpacked)?;
+    run(build.cargo(unpacked)?.args(["fetch", "--locked"]), progress)?.success("`cargo fetch`")?;
+    let mut cargo = build.cargo(unpacked)?;
     cargo.args(["build", "--release", "--locked", "--lib", "-Zbuild-std=std,panic_abort", "--target"]);
-    cargo.arg(&pinned.target);
+    cargo.arg(&pinned.target).args(&code.cargo);
     run(&mut cargo, progress)?.success(&format!("building {} for WASI", source.recipe.name))?;
-    let module = source.work.join("target").join(&pinned.target).join("release").join(&native.library);
-    source.check_digest("the WASI module of", &module, &native.module_sha256)?;
-    create_folder(folder)?;
-    source.pack(&unpacked, Some(&module), pinned, folder)
+    Ok(source.work.join("target").join(&pinned.target).join("release").join(&code.library))
+}
+
+/// libpython and libc under a name that is the same on every machine: cargo names what it makes by its flags.
+fn link_libraries(source: &Source<'_>, folder: &Path) -> Result<(), BuildError> {
+    let link = folder.join(LIBRARIES);
+    std::os::unix::fs::symlink(source.toolchain.libraries(), &link).map_err(BuildError::io("create", &link))
 }
 
 struct Build<'a> {
     source: &'a Source<'a>,
     pinned: &'a NativeToolchain,
+    code: &'a RustCode,
+    clang: Option<&'a Clang>,
 }
 
 impl Build<'_> {
@@ -116,13 +135,16 @@ impl Build<'_> {
             .env("CARGO_TARGET_DIR", self.work().join("target"));
         command.env("PYO3_CONFIG_FILE", self.pyo3_config()).env("CARGO_TERM_COLOR", "never");
         command.env("CARGO_ENCODED_RUSTFLAGS", self.rustflags()?.join("\u{1f}"));
+        if let Some(clang) = self.clang {
+            command.envs(clang.variables(&self.pinned.target, self.work())?);
+        }
         Ok(command)
     }
 
     /// The recipe's flags, and no path of this machine in the module: panics carry file names.
     fn rustflags(&self) -> Result<Vec<String>, BuildError> {
         let mut flags = vec![format!("-Clinker={LINKER}")];
-        flags.extend(self.pinned.rustflags.iter().cloned());
+        flags.extend(self.pinned.rustflags.iter().chain(&self.code.flags).cloned());
         let mut remap =
             |from: &Path, to: &str| flags.push(format!("--remap-path-prefix={}={to}", from.display()));
         remap(self.work(), "/build");

@@ -1,0 +1,68 @@
+//! Extension modules in C, compiled and linked as shared libraries of the component.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::clang::Clang;
+use super::pack::Source;
+use super::recipe::{CCode, Native};
+use crate::BuildError;
+use crate::command::run;
+
+/// The source that a recipe may add.
+const BESIDE: &str = "beside.c";
+
+/// Builds the extension module of the source in `unpacked`: the file.
+pub(super) fn build(
+    source: &Source<'_>,
+    native: &Native,
+    code: &CCode,
+    clang: &Clang,
+    unpacked: &Path,
+) -> Result<PathBuf, BuildError> {
+    let beside = unpacked.join(BESIDE);
+    fs::write(&beside, &code.beside).map_err(BuildError::io("write", &beside))?;
+    let compile = |file| compile(source, code, clang, unpacked, file);
+    let files = code.sources.iter().map(String::as_str).chain([BESIDE]);
+    let objects = files.map(compile).collect::<Result<Vec<_>, _>>()?;
+    let module = source.work.join("module.so");
+    let libraries = source.toolchain.libraries();
+    let mut link = clang.tool("wasm-ld");
+    link.args(&clang.pinned.link_flags).arg(format!("--export=PyInit_{}", name(&native.module)));
+    link.args(objects).arg(clang.runtime());
+    link.args(["libpython3.14.so", "libc.so"].map(|name| libraries.join(name)));
+    run(link.arg("-o").arg(&module), source.progress)?.success("linking for WASI")?;
+    Ok(module)
+}
+
+fn compile(
+    source: &Source<'_>,
+    code: &CCode,
+    clang: &Clang,
+    unpacked: &Path,
+    file: &str,
+) -> Result<PathBuf, BuildError> {
+    let object = source.work.join(file.replace('/', "-")).with_extension("o");
+    let mut compile = clang.tool("clang");
+    compile.current_dir(unpacked).args(clang.flags(source.work)).args(&code.flags);
+    compile.args(["-c", file, "-o"]).arg(&object);
+    run(&mut compile, source.progress)?.success(&format!("compiling {file} for WASI"))?;
+    Ok(object)
+}
+
+/// A module's own name: `_core` of `msgspec/_core.cpython-314-wasm32-wasi.so`.
+fn name(module: &str) -> &str {
+    let file = module.rsplit('/').next().unwrap_or(module);
+    file.split('.').next().unwrap_or(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_modules_name_is_what_python_looks_for() {
+        assert_eq!(name("msgspec/_core.cpython-314-wasm32-wasi.so"), "_core");
+        assert_eq!(name("_regex.cpython-314-wasm32-wasi.so"), "_regex");
+    }
+}
