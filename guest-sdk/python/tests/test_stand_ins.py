@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
+from logging.handlers import QueueHandler, QueueListener
+from queue import SimpleQueue
 
 import pytest
-from fasterapi._build import json_depth
+from fasterapi._build import json_depth, record_queues
+from fasterapi._build.hash_stand_in import pbkdf2_hmac
 from fasterapi._build.stand_ins import temporary_file
 
 
@@ -51,3 +56,38 @@ def test_atemporary_file_is_one() -> None:
         text.seek(0)
         assert text.read() == "\xe4"
         assert isinstance(text.name, str)
+
+
+@pytest.mark.parametrize("name", ["sha1", "sha256", "sha512", "md5", "sha3_256", "blake2b"])
+@pytest.mark.parametrize(("password", "salt", "iterations", "length"), [(b"", b"", 1, None), (b"secret", b"salt", 3, 20), (b"x" * 300, b"y" * 99, 7, 150)])
+def test_pbkdf2_hmac_is_openssls(name: str, password: bytes, salt: bytes, iterations: int, length: int | None) -> None:
+    expected = hashlib.pbkdf2_hmac(name, password, salt, iterations, length)
+    assert pbkdf2_hmac(name, password, bytearray(salt), iterations, length) == expected
+
+
+@pytest.mark.parametrize(("iterations", "length", "name"), [(0, None, "sha256"), (1, 0, "sha256"), (1, None, "no-digest")])
+def test_pbkdf2_hmac_refuses_what_openssl_refuses(iterations: int, length: int | None, name: str) -> None:
+    for function in (hashlib.pbkdf2_hmac, pbkdf2_hmac):
+        with pytest.raises(ValueError):
+            function(name, b"a", b"b", iterations, length)
+
+
+def test_a_queues_records_are_handled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for owner, name in [(QueueListener, "start"), (QueueListener, "stop"), (QueueHandler, "enqueue")]:
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    record_queues.install()
+    seen: list[str] = []
+
+    class Seen(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(record.getMessage())
+
+    queue: SimpleQueue[logging.LogRecord] = SimpleQueue()
+    handler, listener = QueueHandler(queue), QueueListener(queue, Seen())
+    record = logging.makeLogRecord({"msg": "told"})
+    listener.start()
+    handler.handle(record)
+    assert seen == ["told"]
+    listener.stop()
+    handler.handle(record)
+    assert (seen, queue.qsize()) == (["told"], 1)

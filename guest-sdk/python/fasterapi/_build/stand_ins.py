@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import sys
 import tempfile
 from typing import IO, Any
 
-from . import json_depth
+from . import json_depth, record_queues
 
 
 def install() -> None:
     """Puts the stand-ins in place."""
     _keep_temporary_files_in_memory()
     json_depth.install()
+    record_queues.install()
     try:
         import ssl  # noqa: F401
     except ImportError:
         from . import ssl_stand_in
 
         sys.modules["ssl"] = ssl_stand_in
+    digests: Any = hashlib
+    if not hasattr(digests, "pbkdf2_hmac"):
+        from . import hash_stand_in
+
+        digests.pbkdf2_hmac = hash_stand_in.pbkdf2_hmac
 
 
 def _keep_temporary_files_in_memory() -> None:
