@@ -14,10 +14,15 @@ use crate::{
 /// (RFC 9110, section 7.6.1): HTTP/2 has no such headers, and uvicorn frames HTTP/1.1 by itself.
 const OWN: [&str; 5] = ["date", "server", "connection", "keep-alive", "transfer-encoding"];
 
-/// Sends the requests, in their order, to uvicorn and to `host`: by HTTP/1.1, then again by HTTP/2. Fails with all
-/// differences found.
+/// [`compare_with`] the conformance app's uvicorn.
 pub async fn compare(host: &Host, asks: &[Ask]) {
-    let (uvicorn, host) = (Uvicorn::shared().await.client(), host.client());
+    compare_with(Uvicorn::shared().await, host, asks).await;
+}
+
+/// Sends the requests, in their order, to `uvicorn` and to `host`: by HTTP/1.1, then again by HTTP/2. Fails with all
+/// differences found.
+pub async fn compare_with(uvicorn: &Uvicorn, host: &Host, asks: &[Ask]) {
+    let (uvicorn, host) = (uvicorn.client(), host.client());
     let mut report = String::new();
     for protocol in [Protocol::H1, Protocol::H2] {
         for ask in asks {

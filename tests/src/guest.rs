@@ -43,6 +43,10 @@ impl Guest {
     pub const WSGI: Self = Self { folder: "tests/guests/wsgi", target: "main:app" };
     /// A Flask app.
     pub const FLASK: Self = Self { folder: "tests/guests/flask", target: "main:app" };
+    /// A Litestar app; it runs under uvicorn too.
+    pub const LITESTAR: Self = Self { folder: "tests/guests/litestar", target: "main:app" };
+    /// The routes of a usual backend: users, log-in, items.
+    pub const BACKEND: Self = Self { folder: "tests/guests/backend", target: "main:app" };
     /// Every package of guest-sdk/wasi-wheels.
     pub const PACKAGES: Self = Self { folder: "tests/guests/packages", target: "main:app" };
     /// The example with a chat room.
@@ -51,7 +55,7 @@ impl Guest {
     pub const PLATFORM: Self = Self { folder: "examples/platform", target: "main:app" };
 
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::CONFORMANCE,
         Self::TUTORIAL,
         Self::SHARED_STATE,
@@ -66,6 +70,8 @@ impl Guest {
         Self::WEBSOCKET,
         Self::PLATFORM,
         Self::FLASK,
+        Self::LITESTAR,
+        Self::BACKEND,
         Self::PACKAGES,
     ];
 

@@ -1,4 +1,4 @@
-//! The reference: the conformance app under uvicorn with httptools and uvloop, on this machine's Python. It is told not to
+//! The reference: an app, mostly the conformance guest, under uvicorn with httptools and uvloop, on this machine's Python. It is told not to
 //! believe `X-Forwarded-For` and `X-Forwarded-Proto`, which it would from clients on this machine; the host never does.
 
 use std::{
@@ -34,10 +34,15 @@ pub struct Uvicorn {
 }
 
 impl Uvicorn {
-    /// The one of this process.
+    /// The conformance app's of this process.
     pub async fn shared() -> &'static Self {
         static SHARED: OnceCell<Uvicorn> = OnceCell::const_new();
-        SHARED.get_or_init(|| async { tokio::task::spawn_blocking(start).await.unwrap() }).await
+        SHARED.get_or_init(|| Self::start(Guest::CONFORMANCE)).await
+    }
+
+    /// One for `main:app` of a guest whose requirements have a server. A minute when its Python must be made.
+    pub async fn start(guest: Guest) -> Self {
+        tokio::task::spawn_blocking(move || start(guest)).await.unwrap()
     }
 
     /// Where it listens.
@@ -62,12 +67,16 @@ impl Uvicorn {
 /// A Python that has uvicorn, FastAPI and what the conformance guest needs. Blocks: a minute when it must be made.
 #[must_use]
 pub fn python() -> PathBuf {
-    environment(&Guest::CONFORMANCE.dir().join("requirements.txt"))
+    python_of(Guest::CONFORMANCE)
 }
 
-fn start() -> Uvicorn {
-    let mut command = Command::new(python());
-    command.args(["-u", "-B", "-W", "ignore", "-c", PROGRAM]).current_dir(Guest::CONFORMANCE.dir());
+fn python_of(guest: Guest) -> PathBuf {
+    environment(&guest.dir().join("requirements.txt"))
+}
+
+fn start(guest: Guest) -> Uvicorn {
+    let mut command = Command::new(python_of(guest));
+    command.args(["-u", "-B", "-W", "ignore", "-c", PROGRAM]).current_dir(guest.dir());
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let output = Arc::new(Mutex::new(String::new()));

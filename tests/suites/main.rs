@@ -8,6 +8,7 @@
 )]
 
 mod asgi;
+mod backend;
 mod cli;
 mod drain;
 mod examples;

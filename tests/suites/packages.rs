@@ -1,11 +1,19 @@
 //! What `guest-sdk/wasi-wheels` says works, in a component.
 
+use std::fs;
+
 use fasterapi_tests::{
-    Guest, Host, eventually,
+    Guest, Host, cases,
+    compare::compare_with,
+    eventually,
     http::{Ask, ask, get, post},
     logs,
+    uvicorn::Uvicorn,
 };
 use serde_json::json;
+
+const DERIVED: &str = "632c2812e46d4604102ba7618e9d6d7d2f8128f6266b4a03264d2a0460b7dcb3";
+const HMAC: &str = "e477384d7ca229dd";
 
 #[tokio::test]
 async fn each_package_works() {
@@ -21,10 +29,25 @@ async fn each_package_works() {
         ),
         ("/pyjwt", json!({"claims": {"sub": "ada"}, "forged": false})),
         ("/itsdangerous", json!({"loaded": [1, 2], "forged": false})),
+        ("/regex", json!({"found": ["Ähre", "Über"], "close": [4, 8], "stopped": true})),
+        ("/rpds-py", json!(["'name' is a required property", "-1 is less than the minimum of 0"])),
+        ("/bcrypt", json!({"known": true, "own": true, "other": false})),
+        ("/hashlib", json!({"derived": DERIVED, "hmac": HMAC})),
+        ("/passlib/pbkdf2_sha256", json!({"own": true, "other": false})),
+        ("/passlib/sha256_crypt", json!({"own": true, "other": false})),
     ];
     for (path, expected) in told {
         assert_eq!(client.send(get(path)).await.expect(200).json(), expected, "{path}");
     }
+    let sent = r#"{"type": "Point", "x": 0.1, "names": ["ä"], "at": "2020-01-02T03:04:05.678Z"}"#;
+    let expected = r#"{"type":"Point","x":0.1,"y":0,"names":["ä"],"at":"2020-01-02T03:04:05.678000Z"}"#;
+    assert_eq!(client.send(post("/msgspec").json(sent)).await.expect(200).text(), expected);
+    let refused = client.send(post("/msgspec").json(r#"{"type": "Point", "x": 1, "y": -1}"#)).await;
+    assert_eq!(refused.expect(400).json(), json!({"detail": "Expected `int` >= 0 - at `$.y`"}));
+    let sent = r#"[1.5e300, 18446744073709551615, "\ud83d\ude00", null]"#;
+    let expected = r#"{"1":0.1,"id":"00000000-0000-0000-0000-000000000007","loaded":[1.5e+300,18446744073709551615,"😀",null],"when":"2024-02-29T00:00:00+00:00"}"#;
+    assert_eq!(client.send(post("/orjson").json(sent)).await.expect(200).text(), expected);
+    client.send(post("/orjson").json("[1,")).await.expect(400);
     host.stop().await;
 }
 
@@ -62,5 +85,20 @@ async fn a_flask_app_is_served_as_it_is() {
     assert_eq!(client.send(ask("DELETE", "/json")).await.status, 405);
     assert_eq!(client.send(get("/raises")).await.status, 500);
     eventually!(logs::have("KeyError: 'missing'"));
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_litestar_app_answers_as_under_uvicorn() {
+    let requests = fs::read_to_string(Guest::LITESTAR.dir().join("requests.txt")).unwrap();
+    let host = Host::start(Guest::LITESTAR, |_| {}).await;
+    compare_with(&Uvicorn::start(Guest::LITESTAR).await, &host, &cases::parse(&requests)).await;
+    let client = host.client();
+    // The methods that `allow` names stand there in the order of a set.
+    for (method, path) in [("HEAD", "/"), ("PUT", "/books")] {
+        client.send(ask(method, path)).await.expect(405);
+    }
+    assert_eq!(client.send(get("/later")).await.expect(200).text(), "soon");
+    eventually!(logs::have("done later"));
     host.stop().await;
 }
