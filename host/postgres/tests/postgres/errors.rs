@@ -199,6 +199,9 @@ async fn a_development_grant_answers_to_any_url() {
 async fn a_full_pool_is_a_timeout_that_names_it() {
     let limits = PoolLimits { checkout_timeout: Duration::from_millis(50), ..one_session() };
     let db = crate::support::db_with(limits).await;
+    // To log in may take longer than that.
+    let is_open = || async { db.query("SELECT 1", &[]).await.is_ok() };
+    crate::support::eventually("a session is open", is_open).await;
     let tx = db.begin().await;
     let error = db.error("SELECT 1", &[]).await;
     assert_eq!((error.kind, error.retryable), (PgErrorKind::Timeout, true));

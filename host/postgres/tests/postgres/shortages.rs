@@ -7,7 +7,9 @@ use fasterapi_core::{Origin, Secret};
 use fasterapi_postgres::{DatabaseConfig, PgError, PgErrorKind, PoolLimits};
 use futures::future::join_all;
 
-use crate::support::{Db, P, db, db_with_config, eventually, folder, one_session, pack, server, tx_value};
+use crate::support::{
+    Db, P, db, db_with, db_with_config, eventually, folder, one_session, pack, server, tx_value,
+};
 
 /// A pool that logs in as `role`.
 fn as_role(db: &Db, role: &str, limits: PoolLimits) -> Db {
@@ -118,9 +120,9 @@ fn is_full<T>(result: Result<T, PgError>) {
 
 #[tokio::test]
 async fn a_full_disk_fails_the_statement_and_nothing_else() {
-    let admin = db().await;
-    // Beside other tests, a commit may wait for this machine's own disk.
+    // Beside other tests, a commit or a checkpoint may wait for this machine's own disk.
     let limits = PoolLimits { statement_timeout: Duration::from_secs(300), ..one_session() };
+    let admin = db_with(limits.clone()).await;
     let db = as_role(&admin, "fasterapi", limits);
     let pid = db.value("SELECT pg_backend_pid()", &[]).await;
     let Some(disk) = Disk::mount() else {
