@@ -2,9 +2,10 @@
 //!
 //! **Contract.** [`Router::find`] answers as Starlette's router would: routes are tried in the order of their
 //! definition, and the first whose pattern matches the whole decoded path *and* which serves the method wins.
-//! Where the answer is anything but one certain route it is [`Outcome::Unmatched`], and the host sends the
-//! request to the pool whose guest holds the whole app: there the real Starlette answers 404, 405, a slash
-//! redirect, or serves it after all. So `Unmatched` is always right and only ever slower.
+//! Where it is certain that none does, the answer is [`Outcome::Missing`]; where nothing is certain it is
+//! [`Outcome::Unmatched`], and the host sends the request to the pool whose guest holds the whole app: there the
+//! real Starlette answers 404, 405, a slash redirect, or serves it after all. So `Unmatched` is always right and
+//! only ever slower.
 //!
 //! **What is left to the fallback.** A pattern the router cannot read exactly (a convertor it does not know, a
 //! `Host` route) may match anything that begins with its literal prefix. A path it may match is `Unmatched`

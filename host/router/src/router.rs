@@ -51,7 +51,9 @@ pub enum Outcome {
         /// Which one.
         route: RouteIndex,
     },
-    /// Let the guest that holds the whole app decide: no route, another method, or not certain.
+    /// None does, for certain: no pattern matches, or only those of other methods.
+    Missing,
+    /// Let the guest that holds the whole app decide: not certain.
     Unmatched,
 }
 
@@ -121,7 +123,7 @@ impl Router {
                 };
             }
         }
-        if best == usize::MAX { Outcome::Unmatched } else { Outcome::Match { route: RouteIndex(best) } }
+        if best == usize::MAX { Outcome::Missing } else { Outcome::Match { route: RouteIndex(best) } }
     }
 
     /// The routes whose patterns the router cannot read exactly, in definition order: their requests, and those
