@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use http::{Method, header::CONTENT_LENGTH};
+use http::{
+    Method,
+    header::{ALLOW, CONTENT_LENGTH},
+};
 
 use crate::{
     Host,
@@ -70,7 +73,12 @@ fn lines(answer: &Answer) -> Vec<String> {
     let mut headers: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, value) in &answer.headers {
         if !OWN.contains(&name.as_str()) {
-            headers.entry(name.as_str()).or_default().push(value.as_bytes().escape_ascii().to_string());
+            let value = value.as_bytes().escape_ascii().to_string();
+            headers.entry(name.as_str()).or_default().push(if name == ALLOW {
+                sorted(&value)
+            } else {
+                value
+            });
         }
     }
     let mut lines = vec![format!("status {}", answer.status), format!("body whole: {}", answer.whole)];
@@ -82,6 +90,13 @@ fn lines(answer: &Answer) -> Vec<String> {
         Err(_) => format!("body {}", answer.body.escape_ascii()),
     });
     lines
+}
+
+/// The order of the methods is that of a Python set, another in each process.
+fn sorted(methods: &str) -> String {
+    let mut methods: Vec<_> = methods.split(", ").collect();
+    methods.sort_unstable();
+    methods.join(", ")
 }
 
 fn shown(line: &str) -> String {

@@ -49,13 +49,25 @@ impl Guest {
     pub const BACKEND: Self = Self { folder: "tests/guests/backend", target: "main:app" };
     /// Every package of guest-sdk/wasi-wheels.
     pub const PACKAGES: Self = Self { folder: "tests/guests/packages", target: "main:app" };
+    /// An app whose answers the host knows where it has no route.
+    pub const ANSWERS: Self = Self { folder: "tests/guests/answers", target: "main:app" };
+    /// The same with a handler of its own for them.
+    pub const OWN_ANSWERS: Self = Self { folder: "tests/guests/answers", target: "own:app" };
+    /// The same behind trusted hosts and CORS for some origins.
+    pub const EXPLICIT_CORS: Self = Self { folder: "tests/guests/answers", target: "layers:explicit" };
+    /// The same with CORS for everyone, credentials and all.
+    pub const CORS_FOR_ANYONE: Self = Self { folder: "tests/guests/answers", target: "layers:anyone" };
+    /// The same with CORS for everyone.
+    pub const PUBLIC_CORS: Self = Self { folder: "tests/guests/answers", target: "layers:public" };
+    /// The same, sent to HTTPS.
+    pub const HTTPS_ONLY: Self = Self { folder: "tests/guests/answers", target: "layers:secure" };
     /// The example with a chat room.
     pub const WEBSOCKET: Self = Self { folder: "examples/websocket", target: "main:app" };
     /// The example with several tenants.
     pub const PLATFORM: Self = Self { folder: "examples/platform", target: "main:app" };
 
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 23] = [
         Self::CONFORMANCE,
         Self::TUTORIAL,
         Self::SHARED_STATE,
@@ -73,6 +85,12 @@ impl Guest {
         Self::LITESTAR,
         Self::BACKEND,
         Self::PACKAGES,
+        Self::ANSWERS,
+        Self::OWN_ANSWERS,
+        Self::EXPLICIT_CORS,
+        Self::CORS_FOR_ANYONE,
+        Self::PUBLIC_CORS,
+        Self::HTTPS_ONLY,
     ];
 
     /// The app's folder.
@@ -92,7 +110,8 @@ impl Guest {
 
     fn build(&self) -> PathBuf {
         let name = Path::new(self.folder).file_name().unwrap().to_string_lossy();
-        let output = build_folder().join("guests").join(format!("{name}.wasm"));
+        let target = self.target.replace(':', "-");
+        let output = build_folder().join("guests").join(format!("{name}-{target}.wasm"));
         let request = BuildRequest { target: self.target.parse().unwrap(), dir: self.dir(), output };
         let builder = Builder::new(Cache::open().unwrap());
         let built = builder.build(&request, &|_: Event<'_>| {});

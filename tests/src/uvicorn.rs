@@ -1,4 +1,4 @@
-//! The reference: an app, mostly the conformance guest, under uvicorn with httptools and uvloop, on this machine's Python. It is told not to
+//! The reference: an app under uvicorn with httptools and uvloop, on this machine's Python. It is told not to
 //! believe `X-Forwarded-For` and `X-Forwarded-Proto`, which it would from clients on this machine; the host never does.
 
 use std::{
@@ -21,7 +21,7 @@ use crate::{Guest, http::Client, wait::PATIENCE};
 const PROGRAM: &str = "
 import os, sys, threading, uvicorn
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
-uvicorn.run('main:app', port=0, http='httptools', loop='uvloop', access_log=False, proxy_headers=False)
+uvicorn.run(sys.argv[1], port=0, http='httptools', loop='uvloop', access_log=False, proxy_headers=False)
 ";
 
 /// uvicorn, running.
@@ -34,13 +34,13 @@ pub struct Uvicorn {
 }
 
 impl Uvicorn {
-    /// The conformance app's of this process.
+    /// The conformance app's, the one of this process.
     pub async fn shared() -> &'static Self {
         static SHARED: OnceCell<Uvicorn> = OnceCell::const_new();
-        SHARED.get_or_init(|| Self::start(Guest::CONFORMANCE)).await
+        SHARED.get_or_init(|| Self::start(Guest { target: "main:app", ..Guest::CONFORMANCE })).await
     }
 
-    /// One for `main:app` of a guest whose requirements have a server. A minute when its Python must be made.
+    /// One for an app. A minute when its Python must be made.
     pub async fn start(guest: Guest) -> Self {
         tokio::task::spawn_blocking(move || start(guest)).await.unwrap()
     }
@@ -67,16 +67,19 @@ impl Uvicorn {
 /// A Python that has uvicorn, FastAPI and what the conformance guest needs. Blocks: a minute when it must be made.
 #[must_use]
 pub fn python() -> PathBuf {
-    python_of(Guest::CONFORMANCE)
+    environment(&Guest::CONFORMANCE.dir().join("requirements.txt"))
 }
 
+/// That of a guest whose requirements have a server, or the conformance app's.
 fn python_of(guest: Guest) -> PathBuf {
-    environment(&guest.dir().join("requirements.txt"))
+    let own = guest.dir().join("requirements.txt");
+    let has_server = std::fs::read_to_string(&own).is_ok_and(|text| text.contains("uvicorn=="));
+    if has_server { environment(&own) } else { python() }
 }
 
 fn start(guest: Guest) -> Uvicorn {
     let mut command = Command::new(python_of(guest));
-    command.args(["-u", "-B", "-W", "ignore", "-c", PROGRAM]).current_dir(guest.dir());
+    command.args(["-u", "-B", "-W", "ignore", "-c", PROGRAM, guest.target]).current_dir(guest.dir());
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let output = Arc::new(Mutex::new(String::new()));

@@ -7,15 +7,18 @@
     reason = "all of it is tests"
 )]
 
+mod answers;
 mod asgi;
 mod backend;
 mod cli;
+mod docs;
 mod drain;
 mod examples;
 mod faults;
 mod files;
 mod hello;
 mod instances;
+mod layers;
 mod packages;
 mod postgres;
 mod standard;

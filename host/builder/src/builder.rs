@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use fasterapi_core::files as core_files;
 use fasterapi_core::manifest::{self, Manifest};
+use fasterapi_core::{docs, files as core_files};
 
 use crate::cache::{Cache, Key, KeyMaker, create_folder};
 use crate::component::copy_tree;
@@ -16,7 +16,7 @@ use crate::requirements::Requirements;
 use crate::sdk::{Config, Run, SdkResult, VERSION};
 use crate::toolchain::Toolchain;
 use crate::wheels::{self, Recipe, Wheels};
-use crate::{BuildError, Event, Progress, Target, assets, files};
+use crate::{BuildError, Event, Progress, Target, assets, docs_assets, files};
 
 const COMPONENT: &str = "app.wasm";
 
@@ -129,6 +129,7 @@ impl Builder {
             let work = self.cache.scratch()?;
             let target = &request.target;
             let build = Build {
+                cache: &self.cache,
                 toolchain: &toolchain,
                 project: &project,
                 site: &site,
@@ -158,6 +159,7 @@ impl Builder {
 
 /// One run of the SDK's half, as `BUILD_PROTOCOL.md` lays down.
 struct Build<'a> {
+    cache: &'a Cache,
     toolchain: &'a Toolchain,
     project: &'a Project,
     site: &'a Site,
@@ -181,6 +183,11 @@ impl Build<'_> {
         manifest::append(&mut component, &manifest)?;
         if let Some(archive) = files::archive(self.project, &self.site.folder)? {
             core_files::append(&mut component, &archive)?;
+        }
+        if manifest.routes.iter().any(|route| route.docs)
+            && let Some(files) = docs_assets::wanted(self.cache, self.toolchain, self.progress)?
+        {
+            docs::append(&mut component, &files)?;
         }
         fs::write(output, component).map_err(BuildError::io("write", output))
     }

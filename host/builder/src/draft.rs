@@ -8,8 +8,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use fasterapi_core::manifest::Manifest;
+use fasterapi_core::{docs::DocsFiles, manifest::Manifest};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
@@ -23,7 +24,7 @@ use crate::project::Project;
 use crate::requirements::Requirements;
 use crate::sdk::{Config, Run, SdkResult, VERSION};
 use crate::toolchain::Toolchain;
-use crate::{BuildError, Event, Progress, Target, assets};
+use crate::{BuildError, Event, Progress, Target, assets, docs_assets};
 
 const COMPONENT: &str = "packages.wasm";
 const SITE: &str = "site.json";
@@ -47,6 +48,8 @@ pub struct Draft {
     pub key: String,
     /// What the SDK is told to import (`BUILD_PROTOCOL.md`).
     pub config: String,
+    /// What the app's docs pages show themselves with, if it is here.
+    pub docs: Arc<DocsFiles>,
     versions: BTreeMap<String, String>,
 }
 
@@ -82,6 +85,7 @@ impl Builder {
             packages: site.folder,
             key: whole.finish().as_str().to_owned(),
             config: Config::late(target).text(),
+            docs: Arc::new(docs_assets::kept(self.cache()).unwrap_or_default()),
             versions: site.packages,
         })
     }
@@ -172,7 +176,7 @@ impl Packages<'_> {
             let made = || run.component("draft-app", &folder.join(COMPONENT))?.success();
             let result = step(self.progress, "build the app's packages into a component (once)", made)?;
             result.warnings.iter().for_each(|warning| self.progress.report(Event::Notice(warning)));
-            Ok(())
+            docs_assets::wanted(self.builder.cache(), &toolchain, self.progress).map(drop)
         })?;
         Ok((entry.join(COMPONENT), key))
     }

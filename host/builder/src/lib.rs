@@ -18,6 +18,7 @@ mod command;
 mod compiled;
 mod component;
 mod dependencies;
+mod docs_assets;
 mod draft;
 mod error;
 mod files;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use fasterapi_capabilities::postgres::PostgresGrants;
-use fasterapi_core::{TenantId, files, manifest};
+use fasterapi_core::{TenantId, docs, files, manifest};
 use fasterapi_edge::{Compression, DrainReport, Edge, EdgeConfig, Listener, Shutdown};
 use fasterapi_platform::{AppOptions, Platform, Revision, Serving};
 use fasterapi_runtime::{Engine, FileCache, Files, Grants, ImageCache, InstanceLimits, PoolLimits};
@@ -100,7 +100,9 @@ impl Server {
         let wanted = wanted(config.databases.clone(), config.database.clone(), said.uses_postgres);
         let databases = Databases::open(&wanted).await?;
         let files = brought(&component).map_err(|error| Failure::input(format!("{at}: {error}")))?;
-        let options = app_options(&config, &databases, &wanted, files);
+        let docs = docs::read(&component).map_err(|error| Failure::input(format!("{at}: {error}")))?;
+        let mut options = app_options(&config, &databases, &wanted, files);
+        options.serving.docs = Arc::new(docs.unwrap_or_default());
         let engine = Engine::new().map_err(Failure::other)?;
         let images = ImageCache::open(&cache_folder()?.join("images")).map_err(Failure::other)?;
         let revision = Revision::load(&engine, &images, &component, manifest, options, compiling).await;
@@ -167,6 +169,7 @@ pub(crate) fn app_options(
             max_reuse: config.max_reuse,
             max_websockets: config.max_websockets,
             compiled_lane: config.lane == LaneChoice::Auto,
+            docs: Arc::default(),
         },
     }
 }

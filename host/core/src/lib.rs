@@ -2,10 +2,13 @@
 //!
 //! Nothing here does I/O, knows a clock, or depends on tokio or wasmtime.
 
+pub mod answers;
+pub mod docs;
 mod error;
 pub mod files;
 mod ids;
 mod latin1;
+pub mod layers;
 pub mod manifest;
 mod secret;
 mod section;

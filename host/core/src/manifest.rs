@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::section;
+use crate::{answers::Answers, layers::Layers, section};
 
 /// The name of the custom section.
 pub const SECTION: &str = "fasterapi:manifest";
 
 /// The version of the manifest's form that this code writes and the only one it reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The largest manifest that is read, in bytes.
 pub const MAX_BYTES: usize = 4 << 20;
@@ -65,6 +65,12 @@ pub struct Manifest {
     /// What was put into the component beside the app: package name to version.
     #[serde(default)]
     pub packages: BTreeMap<String, String>,
+    /// What the host may answer itself; none: the app is asked each time.
+    #[serde(default)]
+    pub answers: Option<Answers>,
+    /// The middleware around plans, which the host does; none: the app does its own.
+    #[serde(default)]
+    pub layers: Option<Layers>,
 }
 
 /// A web framework and its version.
@@ -131,6 +137,9 @@ pub struct Route {
     /// Why it has none, in words for the app's author.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Whether it is a page of FastAPI's own that shows the app's OpenAPI document.
+    #[serde(default)]
+    pub docs: bool,
 }
 
 /// What a plan of the compiled lane wants to know of a request (`fasterapi:app/compiled` in `wit/world.wit`).
@@ -306,7 +315,9 @@ impl Manifest {
             text("framework name", &framework.name)?;
             text("framework version", &framework.version)?;
         }
-        self.routes.iter().try_for_each(Route::check)
+        self.routes.iter().try_for_each(Route::check)?;
+        self.layers.as_ref().map_or(Ok(()), Layers::check)?;
+        self.answers.as_ref().map_or(Ok(()), |answers| answers.check(self.routes.len()))
     }
 }
 
@@ -355,21 +366,21 @@ fn check_method(method: &str) -> Result<(), ManifestError> {
     Ok(())
 }
 
-fn count(what: &'static str, found: usize, most: usize) -> Result<(), ManifestError> {
+pub(crate) fn count(what: &'static str, found: usize, most: usize) -> Result<(), ManifestError> {
     if found > most {
         return Err(ManifestError::OutOfBounds { what, value: found.to_string() });
     }
     Ok(())
 }
 
-fn text(what: &'static str, value: &str) -> Result<(), ManifestError> {
+pub(crate) fn text(what: &'static str, value: &str) -> Result<(), ManifestError> {
     if value.len() > MAX_TEXT || value.chars().any(char::is_control) {
         return Err(out_of_bounds(what, value));
     }
     Ok(())
 }
 
-fn out_of_bounds(what: &'static str, value: &str) -> ManifestError {
+pub(crate) fn out_of_bounds(what: &'static str, value: &str) -> ManifestError {
     ManifestError::OutOfBounds {
         what,
         value: value.chars().take(60).flat_map(char::escape_default).collect(),

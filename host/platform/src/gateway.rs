@@ -16,6 +16,8 @@ use http_body::Body;
 use http_body_util::BodyExt;
 
 use crate::{
+    answer::{Way, answer},
+    docs::Page,
     drive,
     plan::Plan,
     refusal::Refusal,
@@ -78,10 +80,18 @@ impl Platform {
         let key = &route.key;
         let answered = async {
             let mut call = receive(parts, body, number).await?;
-            call.planned = route.plan.as_ref().and_then(|plan| planned(plan, &path, &call));
+            let onward = match answer(&revision, route, &call, &path) {
+                Way::Answered(answer) => return Ok(answer),
+                Way::Guest(onward) => onward,
+            };
+            let page = route.page.as_ref().map(|docs| docs.ask(&mut call));
+            call.planned = onward.plan.and_then(|plan| planned(plan, &path, &call));
             let instance = checkout(&revision, key).await?;
-            let reply = drive::invoke(instance, call, spans::request(&key.name, number)).await?;
-            Ok::<_, Refusal>(respond(reply))
+            let mut reply = drive::invoke(instance, call, spans::request(&key.name, number)).await?;
+            if reply.planned {
+                onward.dressing.put_on(&mut reply.headers);
+            }
+            Ok::<_, Refusal>(respond(Page::of(page, reply)))
         };
         answered.await.unwrap_or_else(|refusal| {
             refusal.log(number, &key.name);

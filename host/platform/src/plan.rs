@@ -59,7 +59,7 @@ impl Plan {
     pub(crate) fn takes(&self, headers: &HeaderMap, empty: bool) -> bool {
         match self.body {
             None => true,
-            Some(BodyKind::Json) => !empty && media_type(headers).is_some_and(is_json),
+            Some(BodyKind::Json) => !empty && is_json(headers),
             Some(BodyKind::Form) => media_type(headers).is_some_and(is_form),
         }
     }
@@ -218,7 +218,9 @@ fn media_type(headers: &HeaderMap) -> Option<(&str, &str)> {
     kind.trim().split_once('/').filter(|(_, sub)| !sub.contains('/'))
 }
 
-fn is_json((main, sub): (&str, &str)) -> bool {
+/// Whether FastAPI takes the body for JSON.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    let Some((main, sub)) = media_type(headers) else { return false };
     let sub = sub.to_ascii_lowercase();
     main.eq_ignore_ascii_case("application") && (sub == "json" || sub.ends_with("+json"))
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use fasterapi_core::manifest::{self, Isolation, Manifest, RouteKind as ManifestKind};
+use fasterapi_core::{
+    docs::DocsFiles,
+    manifest::{self, Isolation, Manifest, RouteKind as ManifestKind},
+};
 use fasterapi_router::{Outcome, RouteKind, RoutePattern, Router};
 use fasterapi_runtime::{
     Engine, Grants, ImageCache, InstanceLimits, LoadError, MakeError, Pool, PoolLimits, Template, WarmMaker,
@@ -11,6 +14,9 @@ use fasterapi_runtime::{
 use tokio::sync::watch;
 
 use crate::{
+    answers::{Known, KnownAnswers},
+    docs::Docs,
+    layers::Layers,
     plan::Plan,
     websockets::{self, WebSockets},
 };
@@ -37,6 +43,8 @@ pub struct Serving {
     pub max_websockets: usize,
     /// Whether routes that have a plan are served by it.
     pub compiled_lane: bool,
+    /// What its docs pages show themselves with, if it is here.
+    pub docs: Arc<DocsFiles>,
 }
 
 /// A component that serves.
@@ -46,6 +54,10 @@ pub struct Revision {
     /// The pool of each route of the manifest, and its plan.
     routes: Vec<ServedRoute>,
     fallback: ServedRoute,
+    /// What no route serves.
+    missing: ServedRoute,
+    /// The middleware that the host does.
+    layers: Layers,
     /// None: its instances serve none.
     websockets: Option<WebSockets>,
     pool: Arc<Pool<WarmMaker>>,
@@ -79,6 +91,17 @@ pub(crate) struct ServedRoute {
     pub(crate) key: PoolKey,
     /// None: by the ASGI lane alone.
     pub(crate) plan: Option<Plan>,
+    /// What needs no instance.
+    pub(crate) known: Vec<Known>,
+    /// Whose files its answer, a page, finds at the host.
+    pub(crate) page: Option<Arc<Docs>>,
+}
+
+impl ServedRoute {
+    /// By its instances and nothing else.
+    const fn asked(key: PoolKey) -> Self {
+        Self { key, plan: None, known: Vec::new(), page: None }
+    }
 }
 
 /// The key's index of what no route certainly matches: the guest's own router answers there.
@@ -117,7 +140,9 @@ impl Revision {
         let by_request = template.grants().postgres.depend_on_requests();
         let fallback = PoolKey { index: FALLBACK, name: "*".into() };
         let keys = keys(&manifest, &fallback);
-        let plan = |route| options.compiled_lane.then(|| Plan::of(route)).flatten();
+        let layers = Layers::new(manifest.layers.as_ref());
+        let lifts = options.compiled_lane && layers.is_some();
+        let plan = |route| lifts.then(|| Plan::of(route)).flatten();
         let plans = manifest.routes.iter().map(plan);
         let pools = keys.iter().map(|key| key.index).max().unwrap_or(FALLBACK) + 1;
         let sockets = template.has_websockets().then(|| websockets::Routes::new(&manifest, pools));
@@ -128,11 +153,22 @@ impl Revision {
         let alone = by_request || options.max_reuse == 1;
         let in_one = if alone { 1 } else { options.max_websockets };
         let sockets = sockets.map(|routes| WebSockets::new(routes, &pool, in_one, options.max_reuse));
-        let routes = keys.into_iter().zip(plans).map(|(key, plan)| ServedRoute { key, plan }).collect();
-        let fallback = ServedRoute { key: fallback, plan: None };
+        let paths = Arc::new(Router::new(patterns(&manifest, pattern_kind).map(any_method)));
+        let docs = Docs::new(&options.docs, &paths);
+        let known = KnownAnswers::new(&manifest, &paths, docs.as_ref(), lifts);
+        let pages = manifest.routes.iter().map(|route| docs.clone().filter(|_| route.docs));
+        let routes = keys.into_iter().zip(plans).zip(known.routes).zip(pages);
+        let routes = routes.map(|(((key, plan), known), page)| {
+            let known = known.into_iter().collect();
+            ServedRoute { key, plan, known, page }
+        });
+        let routes = routes.collect();
+        let missing = ServedRoute { known: known.missing, ..ServedRoute::asked(fallback.clone()) };
+        let fallback = ServedRoute::asked(fallback);
+        let layers = layers.filter(|_| lifts).unwrap_or_default();
         let (alive, _) = watch::channel(());
         let router = Router::new(patterns(&manifest, pattern_kind));
-        Ok(Self { manifest, router, routes, fallback, websockets: sockets, pool, alive })
+        Ok(Self { manifest, router, routes, fallback, missing, layers, websockets: sockets, pool, alive })
     }
 
     /// What the app says of itself.
@@ -154,6 +190,11 @@ impl Revision {
         async move { while alive.changed().await.is_ok() {} }
     }
 
+    /// The middleware that the host does for it.
+    pub(crate) const fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
     /// What serves its WebSockets.
     pub(crate) const fn websockets(&self) -> Option<&WebSockets> {
         self.websockets.as_ref()
@@ -163,6 +204,7 @@ impl Revision {
     pub(crate) fn route(&self, method: &str, path: &str) -> &ServedRoute {
         let route = match self.router.find(method, path) {
             Outcome::Match { route } => self.routes.get(route.0),
+            Outcome::Missing => Some(&self.missing),
             _ => None,
         };
         route.unwrap_or(&self.fallback)
@@ -184,6 +226,8 @@ fn unknown_app() -> Manifest {
         server: std::collections::BTreeMap::new(),
         routes: Vec::new(),
         packages: std::collections::BTreeMap::new(),
+        answers: None,
+        layers: None,
     }
 }
 
@@ -228,4 +272,9 @@ pub(crate) fn patterns(
         methods: &route.methods,
         kind: kind(route.kind),
     })
+}
+
+/// The pattern of a route, whatever its methods.
+fn any_method(pattern: RoutePattern<'_>) -> RoutePattern<'_> {
+    RoutePattern { methods: &[], ..pattern }
 }

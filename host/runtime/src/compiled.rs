@@ -63,7 +63,7 @@ impl Compiled {
         let body = if planned.body || planned.head { body.to_vec() } else { Vec::new() };
         let called = self.0.call_async(store, (number, planned.plan, planned.values, head, body)).await;
         let (answer,) = called.map_err(|trap| InvokeError::Trapped(first_line(&trap)))?;
-        read(answer, status)
+        Ok(read(answer, status)?.map(|(head, body)| (Head { planned: true, ..head }, body)))
     }
 }
 
@@ -80,7 +80,7 @@ fn json(answer: String, status: http::StatusCode) -> (Head, Bytes) {
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(answer.len()));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    (Head { status, headers, lent: None }, answer.into())
+    (Head { status, headers, lent: None, planned: false }, answer.into())
 }
 
 fn packed(answer: String, mark: char) -> Result<(Head, Bytes), InvokeError> {

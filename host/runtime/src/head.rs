@@ -53,6 +53,8 @@ pub struct Reply {
     pub body: Bytes,
     /// The rest. None: `body` is all of it.
     pub rest: Option<Rest>,
+    /// Whether a plan of the compiled lane gave it: no middleware has seen it that the host does.
+    pub planned: bool,
 }
 
 /// A request's head.
@@ -131,12 +133,14 @@ pub(crate) struct Head {
     pub(crate) headers: HeaderMap,
     /// The number of the body that the guest had the host lend it.
     pub(crate) lent: Option<u64>,
+    /// Whether a plan gave it.
+    pub(crate) planned: bool,
 }
 
 impl Head {
     /// The reply with this head, whose body is `body` and no more.
     pub(crate) fn with(self, body: Bytes) -> Reply {
-        Reply { status: self.status, headers: self.headers, body, rest: None }
+        Reply { status: self.status, headers: self.headers, body, rest: None, planned: self.planned }
     }
 }
 
@@ -176,7 +180,7 @@ fn unpack_status(head: String, allowed: fn(u16) -> bool) -> Result<Head, InvokeE
         let value = HeaderValue::from_bytes(value).map_err(|_| InvokeError::Malformed("a header's value"))?;
         headers.append(name, value);
     }
-    Ok(Head { status, headers, lent })
+    Ok(Head { status, headers, lent, planned: false })
 }
 
 /// `postgres/NUMBER`.

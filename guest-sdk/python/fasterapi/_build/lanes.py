@@ -14,14 +14,25 @@ class Lanes:
         self._reason = "the app is not a FastAPI app"
         if "fastapi" not in sys.modules:
             return
-        from .._compiled import reasons
+        from .._compiled import lifted, reasons
         from .._compiled.lane import Lane
 
         reason = reasons.of_app(app)
         if reason is None:
-            self.compiled = Lane(app, list(sys.modules["fastapi.routing"].iter_route_contexts(app.routes)))
+            try:
+                done = lifted.of(app)
+            except Exception:  # options that cannot be read as text: Starlette's own classes make of them what they do
+                done = None
+            self.compiled = Lane(app, list(sys.modules["fastapi.routing"].iter_route_contexts(app.routes)), done)
         else:
             self._reason = reason
+
+    def layers(self, isolation: str) -> dict[str, Any] | None:
+        """What the manifest says of the middleware that the host does. `early`: no code of the app's can have changed it by then, so the host
+        answers what it stops, without asking."""
+        if self.compiled is None or self.compiled.lifted is None:
+            return None
+        return {"early": isolation == "route" and not self.compiled.needs_start_up(), "list": self.compiled.lifted.layers}
 
     def of(self, place: int) -> dict[str, Any]:
         """What the manifest says of the route at a place."""

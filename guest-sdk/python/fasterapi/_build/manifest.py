@@ -9,6 +9,7 @@ from typing import Any
 
 from .._version import __version__
 from .lanes import Lanes
+from .pages import shows_docs
 
 _SERVER = ("host", "port", "enable_h2", "compression")
 
@@ -27,6 +28,7 @@ def manifest(app: Any, target: str, uses_postgres: bool, lanes: Lanes) -> dict[s
         "uses_postgres": uses_postgres,
         "isolation": isolation,
         "server": {name: getattr(serving, name, None) for name in _SERVER},
+        "layers": lanes.layers(isolation),
         "routes": [{**route, "isolation": isolation} for route in _routes(app, kind, lanes)],
     }
 
@@ -72,6 +74,7 @@ def _describe(route: Any) -> dict[str, Any] | None:
         "methods": sorted(getattr(route, "methods", None) or ()) if kind == "http" else [],
         "name": getattr(route, "name", None) or "",
         "in_schema": bool(getattr(route, "include_in_schema", False)) and kind == "http",
+        "docs": kind == "http" and shows_docs(route),
     }
 
 

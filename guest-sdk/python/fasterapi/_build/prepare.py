@@ -93,9 +93,22 @@ def _application(config: protocol.Config) -> tuple[Any, dict[str, Any]]:
         "mode": config.mode,
         "compiled": dict(sources.compiled),
         "warnings": problems,
-        "manifest": manifest(app, f"{config.module}:{config.attr}", load.loaded(_POSTGRES), lane),
+        "manifest": manifest(app, f"{config.module}:{config.attr}", load.loaded(_POSTGRES), lane) | {"answers": _answers(app, lane.compiled, config.mode)},
     }
     return (app, lane.compiled, config.mode), report
+
+
+def _answers(app: Any, lane: Any, mode: str) -> dict[str, Any] | None:
+    """What the host may answer itself. In development, each change may make something else of it."""
+    if lane is None or mode != "build":
+        return None
+    from .. import _answers
+
+    try:
+        return _answers.of(app, lane)
+    except Exception as error:  # the app is asked then, as ever
+        warnings.warn(f"the host will answer nothing for the app: {type(error).__name__}: {error}", stacklevel=1)
+        return None
 
 
 def _show_errors(app: Any, lane: Any) -> None:

@@ -22,6 +22,7 @@ from .._wasm.calls import EAGER, current_call, uncalled
 from . import lifespan, reasons, source
 from .generators import NOT_AWAITED, push
 from .layers import Layers
+from .lifted import Lifted
 from .plan import REPLAY, Outcome, Plan, unpack
 from .support import Support
 
@@ -31,8 +32,8 @@ logger = logging.getLogger("fasterapi.error")
 class Lane:
     """The compiled lane of one application."""
 
-    def __init__(self, app: Any, routes: list[Any]) -> None:
-        """Makes the plans for `routes`, which are `RouteContext`s."""
+    def __init__(self, app: Any, routes: list[Any], lifted: Lifted | None = None) -> None:
+        """Makes the plans for `routes`, which are `RouteContext`s. `lifted`: all of the app's middleware, which the host does."""
         self.support = Support(app)
         self.app = app
         self.plans: list[Plan] = []
@@ -50,7 +51,8 @@ class Lane:
         """Tasks that start-up left running."""
         self._routes = len(app.router.routes)
         self.take_middleware()
-        self._layers = Layers(app) if app.user_middleware else None
+        self.lifted = lifted
+        self._layers = Layers(app) if app.user_middleware and lifted is None else None
         for place, route in enumerate(routes):
             self._add(place, route)
 
@@ -58,7 +60,7 @@ class Lane:
         reason = reasons.of_route(route)
         if reason is None:
             try:
-                self.plans.append(source.write(route, self.support, sees_head=bool(self.app.user_middleware)))
+                self.plans.append(source.write(route, self.support, sees_head=self._layers is not None))
             except Exception as error:  # a plan that cannot be made is no reason not to serve
                 reason = f"no plan could be made: {type(error).__name__}: {error}"
             else:
@@ -89,7 +91,7 @@ class Lane:
         support.pending = support.inbox = support.receive = support.leaving = support.form = None
         self._request = request
         plan = self.plans[number]
-        if not self._enabled or self.app.dependency_overrides:
+        if not self._enabled or self.app.dependency_overrides or (self.lifted is not None and self.lifted.is_changed()):
             return REPLAY
         try:
             reply = self._replies[number]
@@ -99,7 +101,7 @@ class Lane:
             return REPLAY
         if support.pending is not None:
             return text
-        if self._ready or support.leaving is not None:
+        if self._ready or support.leaving is not None or self.lifted is not None:
             text = self._behind(plan, text)
         if support.pending is None:
             if support.form is not None:
@@ -137,11 +139,12 @@ class Lane:
         return self._layers.around(self.support, plan, head, lambda: reply(packed, head, body))
 
     def _behind(self, plan: Plan, text: str) -> str:
-        """Has the ASGI lane give an answer that left tasks behind, for it runs them."""
-        support = self.support
-        if text == REPLAY or not (self._ready or (support.leaving is not None and not support.leaving.done())):
+        """Has the ASGI lane give an answer whose request left tasks behind, or changed what the host goes by, and run them."""
+        support, lifted = self.support, self.lifted
+        leaves = bool(self._ready) or (support.leaving is not None and not support.leaving.done())
+        if text == REPLAY or not (leaves or (lifted is not None and lifted.is_changed())):
             return text
-        support.pending = Outcome(plan, {}, response=unpack(text, plan.status), dressed=True)
+        support.pending = Outcome(plan, {}, response=unpack(text, plan.status), dressed=lifted is None)
         return REPLAY
 
     # --- the other way out ---

@@ -162,7 +162,9 @@ impl Workshop {
         let Some(databases) = &self.databases else { return Err(trouble("the databases are gone")) };
         let files =
             Files::of([(1, draft.files.path().to_owned()), (2, draft.packages.clone())], Arc::clone(draft));
-        Ok(app_options(&self.config, databases, &wanted, files))
+        let mut options = app_options(&self.config, databases, &wanted, files);
+        options.serving.docs = Arc::clone(&draft.docs);
+        Ok(options)
     }
 
     fn template(&self, image: &Image, draft: &Draft, options: AppOptions) -> Step<(Template, Serving)> {
