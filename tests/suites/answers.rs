@@ -77,20 +77,8 @@ const PATHS: [&str; 62] = [
     "/openapi.json/",
 ];
 
-/// Redirects name the host and the query as they were sent; so these go beyond what the client's own would be.
-const HOSTS: [&str; 11] = [
-    "example.org",
-    "example.org:8080",
-    "EXAMPLE.org:080",
-    "example.org:99999",
-    "example.org:",
-    "[::1]:80",
-    "a_b.c~d",
-    "exa mple",
-    "user@example.org",
-    "example.org/path",
-    "",
-];
+/// Redirects name the host as it was sent. One that is no host has each server name itself.
+const HOSTS: [&str; 5] = ["example.org", "example.org:8080", "EXAMPLE.org:080", "[::1]:80", "a_b.c~d"];
 
 fn grid() -> Vec<Ask> {
     let paths = PATHS.iter().chain(&["/docs/oauth2-redirect", "/openapi.json", "/redoc/"]);
