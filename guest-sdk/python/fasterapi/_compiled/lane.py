@@ -124,12 +124,14 @@ class Lane:
         def threaded(packed: str, head: str, body: bytes) -> str:
             set_running_loop(None)
             try:
-                return Context().run(run, packed, head, body)
+                text: str = Context().run(run, packed, head, body)
             finally:
                 set_running_loop(loop)
+            return text
 
         def direct(packed: str, head: str, body: bytes) -> str:
-            return Context().run(run, packed, head, body)
+            text: str = Context().run(run, packed, head, body)
+            return text
 
         return waiting if plan.waits else threaded if plan.threaded else direct
 
