@@ -27,6 +27,8 @@ pub struct DatabaseTable {
     pub min_sessions: Option<usize>,
     /// Sessions at most.
     pub max_sessions: Option<NonZeroUsize>,
+    /// Statements under way on one session at a time, when reads share it. 1: none do.
+    pub max_riders: Option<usize>,
     /// Calls that may wait for a session.
     pub max_waiting: Option<usize>,
     /// How long a call may wait for a session.
@@ -80,6 +82,7 @@ impl DatabaseTable {
             read_only: false,
             min_sessions: None,
             max_sessions: None,
+            max_riders: None,
             max_waiting: None,
             checkout_timeout: None,
             connect_timeout: None,
@@ -122,6 +125,7 @@ impl DatabaseTable {
         PoolLimits {
             min_size: self.min_sessions.unwrap_or(given.min_size),
             max_size: self.max_sessions.unwrap_or(given.max_size),
+            max_riders: self.max_riders.unwrap_or(given.max_riders),
             max_waiting: self.max_waiting.unwrap_or(given.max_waiting),
             checkout_timeout: time(self.checkout_timeout, given.checkout_timeout),
             connect_timeout: time(self.connect_timeout, given.connect_timeout),
@@ -138,5 +142,24 @@ impl DatabaseTable {
             },
             ..given.clone()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_sessions_holds() {
+        let table = |text: &str| toml::from_str::<DatabaseTable>(text).unwrap();
+        let given = PoolLimits::default();
+        let said =
+            table("url = \"embedded\"\nmin-sessions = 1\nmax-sessions = 3\nmax-riders = 1\nmax-waiting = 5");
+        let limits = said.limits(&given);
+        assert_eq!(
+            (limits.min_size, limits.max_size.get(), limits.max_riders, limits.max_waiting),
+            (1, 3, 1, 5)
+        );
+        assert_eq!(table("url = \"embedded\"").limits(&given), given);
     }
 }

@@ -70,8 +70,8 @@ fn of_database(database: &DatabaseReport, top: usize) -> String {
     let mut text = format!(
         "  database `{database}` of tenant `{tenant}`: {size} of {max_size} sessions ({idle} idle, {leased} in use, \
          {opening} opening), {waiting} calls wait{failing}\n  since the start: {} sessions opened, {} attempts failed; \
-         {} calls had to wait, {} of them in vain; {} refused\n",
-        totals.opened, totals.failures, totals.waits, totals.timeouts, totals.refused,
+         {} calls had to wait, {} of them in vain; {} refused; {} shared a session\n",
+        totals.opened, totals.failures, totals.waits, totals.timeouts, totals.refused, totals.ridden,
     );
     if statements.is_empty() {
         return text;
