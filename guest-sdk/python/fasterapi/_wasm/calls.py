@@ -242,6 +242,8 @@ class Scheduler:
         if self._asleep:  # they rely on somebody having set the alarm
             self._alarm.arm()
         call.done = True
+        if uncalled.call is call:
+            uncalled.call = None
         del call.task  # it holds the context, which holds the call
         self.awake = None
         if call.set:
