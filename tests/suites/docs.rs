@@ -37,10 +37,10 @@ const FOLDER: &str = "/_fasterapi/docs/2026.10.1";
 #[tokio::test]
 async fn pages_are_the_apps_own_with_files_of_the_host() {
     for guest in [Guest::ANSWERS, Guest::CONFORMANCE] {
-        let uvicorn = Uvicorn::start(Guest { target: "main:app", ..guest }).await.client();
+        let uvicorn = Uvicorn::start(Guest { target: "main:app", ..guest }).await;
         let host = Host::start(guest, |_| {}).await;
         for page in ["/docs", "/redoc"] {
-            let mut expected = uvicorn.send(get(page)).await.expect(200).text();
+            let mut expected = uvicorn.client().send(get(page)).await.expect(200).text();
             for (address, name, _) in FILES {
                 expected = expected.replace(address, &format!("{FOLDER}/{name}"));
             }
