@@ -64,7 +64,7 @@ const PREFLIGHTS: [(&str, Option<&str>, bool); 9] = [
     ("get", None, false),
     ("BREW", Some("x-three"), true),
     ("POST", Some(""), false),
-    ("POST", Some(" accept , x-one"), true),
+    ("POST", Some("accept , x-one"), true),
     ("QUERY", Some("a"), false),
 ];
 
