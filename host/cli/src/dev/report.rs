@@ -86,10 +86,11 @@ pub(crate) fn broken(first: Option<Place<'_>>, trouble: &Trouble, served: bool) 
 
 impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { build, compile, import, start } = *self;
-        let all = (build + compile + import + start).as_secs_f64();
+        let Self { read, build, compile, import, start } = *self;
+        let all = (read + build + compile + import + start).as_secs_f64();
         write!(f, "{all:.2} s")?;
-        let steps = [("build", build), ("compile", compile), ("import", import), ("start", start)];
+        let steps =
+            [("read", read), ("build", build), ("compile", compile), ("import", import), ("start", start)];
         let mut before = " (";
         for (name, time) in steps.into_iter().filter(|(_, time)| *time >= SEEN) {
             write!(f, "{before}{name} {:.2} s", time.as_secs_f64())?;
@@ -120,9 +121,9 @@ mod tests {
     #[test]
     fn only_steps_that_took_time_are_told() {
         let (none, some) = (Duration::ZERO, Duration::from_millis(120));
-        let times = Times { build: none, compile: none, import: some, start: some };
+        let times = Times { read: none, build: none, compile: none, import: some, start: some };
         assert_eq!(times.to_string(), "0.24 s (import 0.12 s, start 0.12 s)");
-        let times = Times { build: none, compile: none, import: none, start: none };
+        let times = Times { read: none, build: none, compile: none, import: none, start: none };
         assert_eq!(times.to_string(), "0.00 s");
     }
 }

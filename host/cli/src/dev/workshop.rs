@@ -47,7 +47,9 @@ pub(crate) struct Made {
 /// Where the time went.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
-    /// Reading the sources; building the component of their packages, where there is none yet.
+    /// Reading the sources, where the component of their packages is the one of the version before.
+    pub(crate) read: Duration,
+    /// Reading them, and finding or building that component.
     pub(crate) build: Duration,
     /// Compiling that component.
     pub(crate) compile: Duration,
@@ -88,7 +90,9 @@ impl Workshop {
         if self.last.as_ref() == Some(&draft.key) {
             return Ok(None);
         }
-        let build = clock.lap();
+        let drafted = clock.lap();
+        let has_packages = self.packages.as_ref().is_some_and(|(key, _)| *key == draft.component_key);
+        let (read, build) = if has_packages { (drafted, Duration::ZERO) } else { (Duration::ZERO, drafted) };
         let image = self.compile(&draft).await?;
         let compile = clock.lap();
         let draft = Arc::new(draft);
@@ -96,7 +100,7 @@ impl Workshop {
         let import = clock.lap();
         let (revision, compression) = self.start(&image, &draft, manifest).await?;
         self.last = Some(draft.key.clone());
-        let times = Times { build, compile, import, start: clock.lap() };
+        let times = Times { read, build, compile, import, start: clock.lap() };
         Ok(Some(Made { revision, compression, times }))
     }
 
