@@ -53,7 +53,7 @@ pub fn alternate(
     scenario: &Scenario,
 ) -> Result<Rows> {
     for server in servers {
-        wrk::run(server.addr, scenario, options.connections, WARM_UP)?;
+        wrk::run(server.addr, scenario, options, WARM_UP)?;
     }
     let mut rounds: Vec<Vec<Round>> = servers.iter().map(|_| Vec::new()).collect();
     for number in 1..=options.rounds {
@@ -74,7 +74,7 @@ fn turn(
     scenario: &Scenario,
 ) -> Result<Round> {
     let before = Clocks::read(server, database)?;
-    let load = wrk::run(server.addr, scenario, options.connections, options.round())?;
+    let load = wrk::run(server.addr, scenario, options, options.round())?;
     let after = Clocks::read(server, database)?;
     let spent = after.server - before.server;
     let (busy, loaded) = (after.busy - before.busy, after.loaded - before.loaded);

@@ -1,7 +1,7 @@
 //! The load benchmarks: the same routes under several servers, one after the other, again and again.
 //!
 //! **Method.** Every server has one core to itself and one worker; the load generator (wrk: closed loop, keep-alive)
-//! has the other core. All servers run for the whole time and wait for their turn, so that a round is `A B C`, and what
+//! has the other core, and polls: were it asleep, the server's `write` would pay for waking it (see `awake.c`). All servers run for the whole time and wait for their turn, so that a round is `A B C`, and what
 //! the machine does meanwhile hits all alike; a table gives medians over the rounds. Before anything is measured all
 //! servers must give the same answer to every request. CPU time is the kernel's account of the server's processes. What
 //! others did on the server's core is measured too, and printed: a busy machine shows.

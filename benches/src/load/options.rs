@@ -26,6 +26,9 @@ pub struct Options {
     /// Only the scenarios whose names contain this
     #[arg(long, default_value = "")]
     scenario: String,
+    /// Let the load generator sleep while it waits: the servers then pay for waking it
+    #[arg(long)]
+    pub sleeping_load: bool,
     /// Write the tables into benches/RESULTS.md
     #[arg(long)]
     pub write_results: bool,

@@ -4,6 +4,7 @@ use super::measure::Row;
 use super::options::Options;
 use super::scenario::App;
 use super::server::Kind;
+use super::wrk;
 use super::{Measured, Used};
 
 /// Over this part of its core, what stands there may be what is measured; over that one, others are.
@@ -13,9 +14,10 @@ const OTHERS_BUSY: f64 = 0.05;
 pub fn method(options: &Options, app: App, versions: &str) -> String {
     let Options { seconds, rounds, connections, .. } = options;
     let beside = if app == App::Postgres { " and Postgres" } else { "" };
+    let wrk = if wrk::sleeps(options, app) { "wrk" } else { "wrk, which never sleeps" };
     format!(
         "- versions: {versions}\n\
-         - load: wrk, {connections} keep-alive connections, closed loop; medians of {rounds} alternating rounds of {seconds} s \
+         - load: {wrk}, {connections} keep-alive connections, closed loop; medians of {rounds} alternating rounds of {seconds} s \
          after a warm-up; one core for the server, the other for the load{beside}"
     )
 }

@@ -1,14 +1,17 @@
 //! The load generator: wrk, on a core of its own. Chosen because it is small and in Debian, its loop is closed (a
 //! connection sends its next request when it has the last answer), and it spends some 5 us of its core on a request.
+//! Where it has the core to itself it never sleeps (`awake.c`).
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-use super::scenario::Scenario;
+use super::options::Options;
+use super::scenario::{App, Scenario};
 use crate::apps;
 
 /// The core that the load comes from.
@@ -34,15 +37,31 @@ pub struct Load {
     pub p99: f64,
 }
 
-/// Whether wrk is there.
+/// Whether wrk is there. Makes what keeps it awake.
 pub fn find() -> Result<()> {
     let found = Command::new("wrk").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    found.map(drop).context("wrk is not there\nhint: apt-get install wrk")
+    found.context("wrk is not there\nhint: apt-get install wrk")?;
+    let mut compile = Command::new("cc");
+    compile.args(["-O2", "-shared", "-fPIC", "-o"]).arg(awake()?).arg(apps::crate_folder().join("awake.c"));
+    ensure!(compile.status().context("cannot run cc")?.success(), "awake.c does not compile");
+    Ok(())
 }
 
-/// Sends `scenario` to `addr` for `time` over `connections`.
-pub fn run(addr: SocketAddr, scenario: &Scenario, connections: u64, time: Duration) -> Result<Load> {
-    let output = command(addr, scenario, connections, time).output().context("cannot run wrk")?;
+/// The library that keeps wrk awake.
+fn awake() -> Result<PathBuf> {
+    Ok(apps::cache_folder()?.join("awake.so"))
+}
+
+/// Whether wrk sleeps while it waits. Postgres has to have its share of the core.
+pub fn sleeps(options: &Options, app: App) -> bool {
+    options.sleeping_load || app == App::Postgres
+}
+
+/// Sends `scenario` to `addr` for `time`.
+pub fn run(addr: SocketAddr, scenario: &Scenario, options: &Options, time: Duration) -> Result<Load> {
+    let awake = if sleeps(options, scenario.app) { None } else { Some(awake()?) };
+    let mut command = command(addr, scenario, options.connections, time, awake.as_deref());
+    let output = command.output().context("cannot run wrk")?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "wrk failed: {}\n{text}", output.status);
     let line =
@@ -59,7 +78,13 @@ pub fn run(addr: SocketAddr, scenario: &Scenario, connections: u64, time: Durati
     })
 }
 
-fn command(addr: SocketAddr, scenario: &Scenario, connections: u64, time: Duration) -> Command {
+fn command(
+    addr: SocketAddr,
+    scenario: &Scenario,
+    connections: u64,
+    time: Duration,
+    awake: Option<&Path>,
+) -> Command {
     let mut command = Command::new("taskset");
     command.args(["-c", &CORE.to_string(), "wrk", "--threads", "1", "--timeout", "10s"]);
     command.args(["--connections", &connections.to_string(), "--duration", &format!("{}s", time.as_secs())]);
@@ -67,6 +92,9 @@ fn command(addr: SocketAddr, scenario: &Scenario, connections: u64, time: Durati
     command.arg(format!("http://{addr}{}", scenario.path)).args(["--", scenario.method, scenario.body]);
     for (name, value) in scenario.headers {
         command.args([name, value]);
+    }
+    if let Some(awake) = awake {
+        command.env("LD_PRELOAD", awake);
     }
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
     command
