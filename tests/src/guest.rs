@@ -39,6 +39,8 @@ impl Guest {
     pub const SQLALCHEMY: Self = Self { folder: "examples/sqlalchemy-app", target: "main:app" };
     /// An app that reads the files beside it.
     pub const FILES: Self = Self { folder: "tests/guests/files", target: "main:app" };
+    /// An app that lets objects go which were made when it was imported.
+    pub const ENDS: Self = Self { folder: "tests/guests/ends", target: "main:app" };
     /// A WSGI app.
     pub const WSGI: Self = Self { folder: "tests/guests/wsgi", target: "main:app" };
     /// A Flask app.
@@ -67,7 +69,7 @@ impl Guest {
     pub const PLATFORM: Self = Self { folder: "examples/platform", target: "main:app" };
 
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::CONFORMANCE,
         Self::TUTORIAL,
         Self::SHARED_STATE,
@@ -78,6 +80,7 @@ impl Guest {
         Self::STARLETTE,
         Self::SQLALCHEMY,
         Self::FILES,
+        Self::ENDS,
         Self::WSGI,
         Self::WEBSOCKET,
         Self::PLATFORM,

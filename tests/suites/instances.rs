@@ -3,9 +3,12 @@
 use std::{collections::HashSet, time::Duration};
 
 use fasterapi_tests::{
-    Guest, Host, eventually,
+    Guest, Host,
+    compare::compare_with,
+    eventually,
     http::{Answer, Protocol, get},
     logs,
+    uvicorn::Uvicorn,
 };
 use serde_json::Value;
 
@@ -203,4 +206,19 @@ mod shared {
             host.client().send(get("/events").header("accept-encoding", "zstd, gzip")).await.expect(200);
         assert_eq!(answer.header("content-encoding"), None, "small answers are not compressed");
     }
+}
+
+#[tokio::test]
+async fn what_was_made_at_import_lasts_but_where_its_end_is_seen() {
+    let host = Host::start(Guest::ENDS, |_| {}).await;
+    let immortal = ask(&host, "/immortal").await;
+    for name in ["text", "function", "class", "plain", "dict"] {
+        assert_eq!(immortal[name], true, "{name}: {immortal}");
+    }
+    for name in ["finalized", "observed", "new"] {
+        assert_eq!(immortal[name], false, "{name}: {immortal}");
+    }
+    let names = ["plain", "finalized", "inside", "generator", "observed", "value", "none"];
+    let asks: Vec<_> = names.iter().map(|name| get(&format!("/drop?name={name}"))).collect();
+    compare_with(&Uvicorn::start(Guest::ENDS).await, &host, &asks).await;
 }

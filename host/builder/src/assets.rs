@@ -22,9 +22,17 @@ pub(crate) const NATIVE_TOOLCHAIN: &str = include_str!("../../../guest-sdk/wasi-
 pub(crate) const C_TOOLCHAIN: &str = include_str!("../../../guest-sdk/wasi-wheels/c-toolchain.toml");
 pub(crate) const PACKAGES: &str = include_str!("../../../guest-sdk/wasi-wheels/packages.toml");
 
+/// The module that makes a snapshot's objects immortal: its name, its source, and what is compiled of it.
+pub(crate) const SNAPSHOT_NAME: &str = "_fasterapi_snapshot";
+pub(crate) const SNAPSHOT_SOURCE: &str = include_str!("../../../guest-sdk/snapshot/_fasterapi_snapshot.c");
+const SNAPSHOT: &[u8] =
+    include_bytes!("../../../guest-sdk/snapshot/_fasterapi_snapshot.cpython-314-wasm32-wasi.so");
+
 /// Writes the SDK's package to `folder/fasterapi` with its metadata, and the stand-ins for packages that are left out.
 pub(crate) fn write_sdk(folder: &Path) -> Result<(), BuildError> {
     write_tree(&STAND_INS, folder)?;
+    let module = folder.join(format!("{SNAPSHOT_NAME}.cpython-314-wasm32-wasi.so"));
+    fs::write(&module, SNAPSHOT).map_err(BuildError::io("write", &module))?;
     sdk_metadata::write(folder)?;
     write_tree(&SDK, &folder.join("fasterapi"))
 }
@@ -46,6 +54,7 @@ pub(crate) fn add_to(key: &mut KeyMaker) {
     add_tree(&SDK, key);
     add_tree(&STAND_INS, key);
     add_tree(&WIT, key);
+    key.add(SNAPSHOT);
     for text in [COMPILE_MODULE, INSTALL_SCRIPT, PACKAGES, sdk_metadata::PYPROJECT] {
         key.add(text);
     }

@@ -106,6 +106,16 @@ impl Builder {
         self.made(&Recipe::all()?, progress)
     }
 
+    /// Compiles anew the module that makes a snapshot's objects immortal (`guest-sdk/snapshot`). The binary carries the
+    /// one that stands beside its source.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub fn snapshot_module(&self, progress: &dyn Progress) -> Result<Vec<u8>, BuildError> {
+        let toolchain = Toolchain::ensure(&self.cache, progress)?;
+        self.wheels(&toolchain, progress).snapshot_module()
+    }
+
     fn made(&self, recipes: &[Recipe], progress: &dyn Progress) -> Result<Vec<PathBuf>, BuildError> {
         let toolchain = Toolchain::ensure(&self.cache, progress)?;
         let wheels = self.wheels(&toolchain, progress);

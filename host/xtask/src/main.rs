@@ -42,6 +42,8 @@ enum Task {
     BuildGuest(build_guest::BuildGuest),
     /// Builds the WASI wheels of guest-sdk/wasi-wheels and prints their folders.
     WasiWheels,
+    /// Compiles `guest-sdk/snapshot` anew, into the tree.
+    Snapshot,
     /// Makes the wheels `fasterapi` and `fasterapi-host`, and installs them in a trial environment.
     Wheel,
     /// Checks which crate may depend on which (host/ARCHITECTURE.md).
@@ -70,6 +72,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::WasiWheels => {
             setup::wheels()?.iter().for_each(|folder| show::line(&folder.display().to_string()));
         }
+        Task::Snapshot => setup::snapshot()?,
         Task::Wheel => wheel::run()?,
         Task::Floors => floors::run()?,
         Task::Bench(task) => task.run()?,

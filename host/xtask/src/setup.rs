@@ -20,6 +20,14 @@ pub(crate) fn wheels() -> Result<Vec<PathBuf>> {
     Ok(builder()?.all_wheels(&show::progress)?)
 }
 
+/// Compiles the snapshot's module from its source beside which it stands.
+pub(crate) fn snapshot() -> Result<()> {
+    let module = builder()?.snapshot_module(&show::progress)?;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest-sdk/snapshot");
+    let file = folder.join("_fasterapi_snapshot.cpython-314-wasm32-wasi.so");
+    std::fs::write(&file, module).with_context(|| format!("cannot write {}", file.display()))
+}
+
 /// The folder of Postgres programs to give to the tests: the pinned ones, so that a server of the system's, which may be
 /// there only for [`postgres_with_tls`], does not take their place.
 pub(crate) fn postgres() -> Result<Option<PathBuf>> {

@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import _phase
 from .._wasm.loop import Loop, outside_loop
-from . import lanes, load, protocol, sources, stand_ins, warm, zones
+from . import immortal, lanes, load, protocol, sources, stand_ins, warm, zones
 from .manifest import manifest
 from .paths import APP, META
 from .preload import attempt, preload
@@ -155,4 +155,5 @@ def settle(loop: Loop) -> None:
     _phase.building = False
     sources.show_known_paths()
     gc.collect()
+    immortal.make()
     gc.freeze()  # what the snapshot holds is never garbage: collections at run time need not look at it

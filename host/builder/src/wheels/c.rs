@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use super::clang::Clang;
 use super::pack::Source;
 use super::recipe::{CCode, Native};
-use crate::BuildError;
 use crate::command::run;
+use crate::toolchain::Toolchain;
+use crate::{BuildError, Progress};
 
 /// The source that a recipe may add.
 const BESIDE: &str = "beside.c";
@@ -26,13 +27,25 @@ pub(super) fn build(
     let files = code.sources.iter().map(String::as_str).chain([BESIDE]);
     let objects = files.map(compile).collect::<Result<Vec<_>, _>>()?;
     let module = source.work.join("module.so");
-    let libraries = source.toolchain.libraries();
+    link(clang, source.toolchain, name(&native.module), &objects, &module, source.progress)?;
+    Ok(module)
+}
+
+/// Links the extension module `name`.
+pub(super) fn link(
+    clang: &Clang,
+    toolchain: &Toolchain,
+    name: &str,
+    objects: &[PathBuf],
+    module: &Path,
+    progress: &dyn Progress,
+) -> Result<(), BuildError> {
+    let libraries = toolchain.libraries();
     let mut link = clang.tool("wasm-ld");
-    link.args(&clang.pinned.link_flags).arg(format!("--export=PyInit_{}", name(&native.module)));
+    link.args(&clang.pinned.link_flags).arg(format!("--export=PyInit_{name}"));
     link.args(objects).arg(clang.runtime());
     link.args(["libpython3.14.so", "libc.so"].map(|name| libraries.join(name)));
-    run(link.arg("-o").arg(&module), source.progress)?.success("linking for WASI")?;
-    Ok(module)
+    run(link.arg("-o").arg(module), progress)?.success("linking for WASI").map(drop)
 }
 
 fn compile(

@@ -6,6 +6,7 @@
 
 mod c;
 mod clang;
+mod own;
 mod pack;
 mod recipe;
 mod rust;

@@ -50,3 +50,11 @@ fn native_wheels_are_taken_from_where_they_were_built_but_only_the_recipes_own()
     assert!(matches!(error, BuildError::Digest { .. }), "{error}");
     assert!(error.to_string().starts_with("the prebuilt WASI module of pydantic-core "), "{error}");
 }
+
+#[test]
+fn the_snapshots_module_in_the_tree_is_what_its_source_makes() {
+    let kept =
+        include_bytes!("../../../../guest-sdk/snapshot/_fasterapi_snapshot.cpython-314-wasm32-wasi.so");
+    let made = Builder::new(Cache::open().unwrap()).snapshot_module(&|_: Event<'_>| {}).unwrap();
+    assert!(made == kept, "guest-sdk/snapshot has changed: cargo xtask snapshot");
+}
