@@ -51,6 +51,8 @@ impl Guest {
     pub const BACKEND: Self = Self { folder: "tests/guests/backend", target: "main:app" };
     /// Every package of guest-sdk/wasi-wheels.
     pub const PACKAGES: Self = Self { folder: "tests/guests/packages", target: "main:app" };
+    /// Passwords hashed in every way that apps do; it runs under uvicorn too.
+    pub const PASSWORDS: Self = Self { folder: "tests/guests/passwords", target: "main:app" };
     /// An app whose answers the host knows where it has no route.
     pub const ANSWERS: Self = Self { folder: "tests/guests/answers", target: "main:app" };
     /// The same with a handler of its own for them.
@@ -88,6 +90,7 @@ impl Guest {
         Self::LITESTAR,
         Self::BACKEND,
         Self::PACKAGES,
+        Self::PASSWORDS,
         Self::ANSWERS,
         Self::OWN_ANSWERS,
         Self::EXPLICIT_CORS,

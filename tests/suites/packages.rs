@@ -1,6 +1,6 @@
 //! What `guest-sdk/wasi-wheels` says works, in a component.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use fasterapi_tests::{
     Guest, Host, cases,
@@ -48,6 +48,29 @@ async fn each_package_works() {
     let expected = r#"{"1":0.1,"id":"00000000-0000-0000-0000-000000000007","loaded":[1.5e+300,18446744073709551615,"😀",null],"when":"2024-02-29T00:00:00+00:00"}"#;
     assert_eq!(client.send(post("/orjson").json(sent)).await.expect(200).text(), expected);
     client.send(post("/orjson").json("[1,")).await.expect(400);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn passwords_are_hashed_as_under_uvicorn() {
+    let requests = fs::read_to_string(Guest::PASSWORDS.dir().join("requests.txt")).unwrap();
+    // Some requests hash five times with the defaults, which a busy machine takes its time for.
+    let host = Host::start(Guest::PASSWORDS, |config| config.instance.cpu = Duration::from_secs(60)).await;
+    compare_with(&Uvicorn::start(Guest::PASSWORDS).await, &host, &cases::parse(&requests)).await;
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_hash_that_wants_more_memory_than_there_is_is_an_exception() {
+    let host = Host::start(Guest::PASSWORDS, |config| config.pool.max_instances = 1).await;
+    let client = host.client();
+    let asked = [("scrypt", "MemoryError: "), ("argon2", "HashingError: Memory allocation error")];
+    for (position, (function, expected)) in asked.into_iter().enumerate() {
+        let answer =
+            client.send(get(&format!("/more-memory-than-there-is/{function}"))).await.expect(200).json();
+        assert_eq!(answer["found"], expected, "{function}");
+        assert_eq!(answer["asked"].as_array().unwrap().len(), position + 1, "the instance lives on");
+    }
     host.stop().await;
 }
 

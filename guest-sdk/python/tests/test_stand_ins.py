@@ -7,10 +7,11 @@ import json
 import logging
 from logging.handlers import QueueHandler, QueueListener
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
 from fasterapi._build import json_depth, record_queues
-from fasterapi._build.hash_stand_in import pbkdf2_hmac
+from fasterapi._build.hash_stand_in import pbkdf2_hmac, scrypt
 from fasterapi._build.stand_ins import temporary_file
 
 
@@ -65,11 +66,25 @@ def test_pbkdf2_hmac_is_openssls(name: str, password: bytes, salt: bytes, iterat
     assert pbkdf2_hmac(name, password, bytearray(salt), iterations, length) == expected
 
 
-@pytest.mark.parametrize(("iterations", "length", "name"), [(0, None, "sha256"), (1, 0, "sha256"), (1, None, "no-digest")])
+@pytest.mark.parametrize(("iterations", "length", "name"), [(0, None, "sha256"), (1, 0, "sha256"), (1, None, "no-digest"), (1, 9, "shake_128")])
 def test_pbkdf2_hmac_refuses_what_openssl_refuses(iterations: int, length: int | None, name: str) -> None:
     for function in (hashlib.pbkdf2_hmac, pbkdf2_hmac):
         with pytest.raises(ValueError):
             function(name, b"a", b"b", iterations, length)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"n": 3}, {"n": 0}, {"n": -2}, {"n": 2.0}, {"n": None}, {"r": 0}, {"p": 0}, {"n": 2**15}, {"n": 2**16, "r": 1}, {"r": 2**30}]
+    + [{"maxmem": -1}, {"maxmem": None}, {"dklen": 0}, {"dklen": "x"}, {"salt": None}, {"salt": "s"}],
+)
+def test_scrypt_refuses_what_openssl_refuses(wrong: dict[str, Any]) -> None:
+    asked = {"salt": b"s", "n": 16, "r": 8, "p": 1, **wrong}
+    with pytest.raises((TypeError, ValueError)) as expected:
+        hashlib.scrypt(b"secret", **asked)
+    with pytest.raises(expected.type) as found:
+        scrypt(b"secret", **asked)
+    assert expected.type is TypeError or str(found.value) == str(expected.value)
 
 
 def test_a_queues_records_are_handled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

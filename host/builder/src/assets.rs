@@ -1,7 +1,7 @@
 //! What the binary carries: the Python SDK, the WIT files, the scripts and the recipes.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, DirEntry, include_dir};
 
@@ -42,11 +42,29 @@ pub(crate) fn write_wit(folder: &Path) -> Result<(), BuildError> {
     write_tree(&WIT, folder)
 }
 
-/// The text of each recipe for a wheel.
-pub(crate) fn recipes() -> impl Iterator<Item = &'static str> {
-    let recipe =
-        |folder: &'static Dir<'_>| folder.get_file(folder.path().join("recipe.toml"))?.contents_utf8();
-    WHEELS.dirs().filter_map(recipe)
+/// The text of each recipe for a wheel, and the files that stand beside it.
+pub(crate) fn recipes() -> impl Iterator<Item = (&'static str, Vec<(PathBuf, &'static str)>)> {
+    WHEELS.dirs().filter_map(|folder| {
+        let recipe = folder.path().join("recipe.toml");
+        let text = folder.get_file(&recipe)?.contents_utf8()?;
+        let mut beside = Vec::new();
+        add_texts(folder, folder.path(), &mut beside);
+        beside.retain(|(path, _)| path != Path::new("recipe.toml"));
+        Some((text, beside))
+    })
+}
+
+/// The texts in a folder and below, by their paths from `root`.
+fn add_texts(folder: &Dir<'static>, root: &Path, texts: &mut Vec<(PathBuf, &'static str)>) {
+    for entry in folder.entries().iter().filter(|entry| !is_compiled(entry.path())) {
+        match entry {
+            DirEntry::Dir(folder) => add_texts(folder, root, texts),
+            DirEntry::File(file) => {
+                let path = file.path().strip_prefix(root).unwrap_or(file.path());
+                texts.extend(file.contents_utf8().map(|text| (path.to_owned(), text)));
+            }
+        }
+    }
 }
 
 /// Feeds everything embedded that goes into a component into a key.

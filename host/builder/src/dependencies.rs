@@ -11,13 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache::{Key, KeyMaker, create_folder};
 use crate::command::run;
-use crate::compiled;
 use crate::component::copy_tree;
 use crate::progress::step;
 use crate::requirements::Requirements;
 use crate::toolchain::WHEELS_OF_THE_GUEST;
 use crate::wheels::{self, Recipe, Wheels};
-use crate::{BuildError, Unavailable, assets};
+use crate::{BuildError, Unavailable, assets, compiled, kdf};
 
 /// A folder of packages ready to go into components.
 #[derive(Debug)]
@@ -80,10 +79,13 @@ pub(crate) fn site(wheels: &Wheels<'_>, requirements: &Requirements) -> Result<S
         .map_err(|error| BuildError::Internal(format!("packages.toml is malformed: {error}")))?;
     let unpacked = unpacked(wheels, requirements, &policy)?;
     let packages = unpacked.join(PACKAGES_FOLDER);
-    let folder = cache.entry("site", &site_key(&packages)?, |folder| {
+    let kdf =
+        if requirements.derives_keys || kdf::named_in(&packages)? { Some(kdf::recipe()?) } else { None };
+    let folder = cache.entry("site", &site_key(&packages, kdf.as_ref())?, |folder| {
         let site = folder.join("site");
         copy_tree(&packages, &site)?;
         assets::write_sdk(&site)?;
+        kdf.iter().try_for_each(|recipe| wheels.unpack(recipe, &site))?;
         compiled::site(cache, toolchain, &site, progress)
     })?;
     let report = read_report(&unpacked.join(REPORT))?;
@@ -96,7 +98,7 @@ pub(crate) fn site(wheels: &Wheels<'_>, requirements: &Requirements) -> Result<S
 }
 
 /// Different requirements often come to the same packages: what pip recorded of each file names the content.
-fn site_key(packages: &Path) -> Result<Key, BuildError> {
+fn site_key(packages: &Path, kdf: Option<&Recipe>) -> Result<Key, BuildError> {
     let mut records = Vec::new();
     for entry in fs::read_dir(packages).map_err(BuildError::io("read", packages))? {
         let record = entry.map_err(BuildError::io("read", packages))?.path().join("RECORD");
@@ -107,6 +109,7 @@ fn site_key(packages: &Path) -> Result<Key, BuildError> {
     records.sort();
     let mut key = KeyMaker::default();
     records.iter().for_each(|record| key.add(record));
+    kdf.iter().for_each(|recipe| key.add(recipe.key().as_str()));
     assets::add_to(&mut key);
     Ok(key.finish())
 }

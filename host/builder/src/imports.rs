@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-/// The modules that import statements name, and which of the frameworks are among them.
+use crate::kdf;
+
+/// The modules that import statements name, which of the frameworks are among them, and what else a build goes by.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Imports {
     /// Dotted names, without relative ones.
@@ -14,11 +16,14 @@ pub(crate) struct Imports {
     pub(crate) fastapi: bool,
     pub(crate) starlette: bool,
     pub(crate) pydantic: bool,
+    /// `hashlib`'s functions that derive keys.
+    pub(crate) derives_keys: bool,
 }
 
 impl Imports {
-    /// Notes the import statements of a module's text.
+    /// Notes what a module's text names.
     pub(crate) fn note(&mut self, text: &str) {
+        self.derives_keys |= kdf::named(text);
         for line in text.lines().map(str::trim_start) {
             let Some(rest) = line.strip_prefix("from ").or_else(|| line.strip_prefix("import ")) else {
                 continue;

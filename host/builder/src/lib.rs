@@ -23,6 +23,7 @@ mod draft;
 mod error;
 mod files;
 mod imports;
+mod kdf;
 pub mod pg_binaries;
 mod progress;
 mod project;

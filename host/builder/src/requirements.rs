@@ -17,6 +17,8 @@ pub(crate) struct Requirements {
     pub(crate) lines: Vec<String>,
     /// A requirements file, read by pip itself.
     pub(crate) file: Option<PathBuf>,
+    /// Whether the sources name `hashlib`'s functions that derive keys.
+    pub(crate) derives_keys: bool,
     /// The contents of the file and of all it includes.
     texts: Vec<String>,
 }
@@ -31,6 +33,7 @@ impl Requirements {
         if imports.fasterapi {
             found.lines.push("fastapi".to_owned());
         }
+        found.derives_keys = imports.derives_keys;
         Ok(found)
     }
 
@@ -44,7 +47,7 @@ impl Requirements {
         }
         let mut texts = Vec::new();
         read_with_includes(&path, DEEPEST_INCLUDE, &mut texts)?;
-        Ok(Some(Self { lines: Vec::new(), file: Some(path), texts }))
+        Ok(Some(Self { file: Some(path), texts, ..Self::default() }))
     }
 
     fn imported(imports: &Imports) -> Self {
@@ -64,6 +67,9 @@ impl Requirements {
 
     pub(crate) fn add_to(&self, key: &mut KeyMaker) {
         self.lines.iter().chain(&self.texts).for_each(|text| key.add(text));
+        if self.derives_keys {
+            key.add("derives keys");
+        }
     }
 }
 

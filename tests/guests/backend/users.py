@@ -3,7 +3,7 @@
 from sqlmodel import Session, select
 
 from models import NewUser, User, UserChange
-from security import passwords
+from security import NOBODYS, passwords
 
 
 def by_email(session: Session, email: str) -> User | None:
@@ -25,8 +25,12 @@ def change(session: Session, user: User, wanted: UserChange) -> User:
 
 def authenticate(session: Session, email: str, password: str) -> User | None:
     user = by_email(session, email)
-    if user is None or not passwords.verify(password, user.hashed_password):
+    verified, better = passwords.verify_and_update(password, user.hashed_password if user else NOBODYS)
+    if user is None or not verified:
         return None
+    if better is not None:
+        user.hashed_password = better
+        return saved(session, user)
     return user
 
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from typing import IO, Any
 
-from . import json_depth, record_queues
+from . import hash_stand_in, json_depth, record_queues
 
 
 def install() -> None:
@@ -22,11 +22,7 @@ def install() -> None:
         from . import ssl_stand_in
 
         sys.modules["ssl"] = ssl_stand_in
-    digests: Any = hashlib
-    if not hasattr(digests, "pbkdf2_hmac"):
-        from . import hash_stand_in
-
-        digests.pbkdf2_hmac = hash_stand_in.pbkdf2_hmac
+    hash_stand_in.install(hashlib)
 
 
 def _keep_temporary_files_in_memory() -> None:

@@ -1,6 +1,5 @@
 //! Extension modules in C, compiled and linked as shared libraries of the component.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::clang::Clang;
@@ -10,9 +9,6 @@ use crate::command::run;
 use crate::toolchain::Toolchain;
 use crate::{BuildError, Progress};
 
-/// The source that a recipe may add.
-const BESIDE: &str = "beside.c";
-
 /// Builds the extension module of the source in `unpacked`: the file.
 pub(super) fn build(
     source: &Source<'_>,
@@ -21,11 +17,8 @@ pub(super) fn build(
     clang: &Clang,
     unpacked: &Path,
 ) -> Result<PathBuf, BuildError> {
-    let beside = unpacked.join(BESIDE);
-    fs::write(&beside, &code.beside).map_err(BuildError::io("write", &beside))?;
-    let compile = |file| compile(source, code, clang, unpacked, file);
-    let files = code.sources.iter().map(String::as_str).chain([BESIDE]);
-    let objects = files.map(compile).collect::<Result<Vec<_>, _>>()?;
+    let compile = |file: &String| compile(source, code, clang, unpacked, file);
+    let objects = code.sources.iter().map(compile).collect::<Result<Vec<_>, _>>()?;
     let module = source.work.join("module.so");
     link(clang, source.toolchain, name(&native.module), &objects, &module, source.progress)?;
     Ok(module)

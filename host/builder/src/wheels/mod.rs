@@ -64,6 +64,12 @@ impl Wheels<'_> {
         })
     }
 
+    /// Makes a wheel, or finds it, and unpacks it among a site's packages.
+    pub(crate) fn unpack(&self, recipe: &Recipe, site: &Path) -> Result<(), BuildError> {
+        let wheel = self.ensure(recipe)?.join(recipe.wheel(&NativeToolchain::pinned()?));
+        pack::unpack_wheel(self.toolchain, &wheel, site, self.progress)
+    }
+
     fn clang(&self) -> Result<Clang, BuildError> {
         Clang::ensure(self.cache, self.toolchain, self.progress)
     }

@@ -20,9 +20,10 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// Downloads and unpacks the source archive, which must be the recipe's.
+    /// Downloads and unpacks the source archive, which must be the recipe's, and lays over it what the recipe brings.
     pub(super) fn unpack(&self) -> Result<PathBuf, BuildError> {
-        let Recipe { name, version, sdist_sha256, .. } = self.recipe;
+        let Recipe { name, version, sdist, sdist_sha256, .. } = self.recipe;
+        let name = sdist.as_ref().unwrap_or(name);
         let mut download = self.toolchain.script(assets::SDIST_SCRIPT);
         run(download.args([name, version]).arg(self.work), self.progress)?
             .success("downloading the source")?;
@@ -32,7 +33,13 @@ impl Source<'_> {
         let mut unpack = self.toolchain.python();
         unpack.args(["-I", "-m", "tarfile", "-e"]).arg(&archive).arg(self.work.join("src"));
         run(&mut unpack, self.progress)?.success("unpacking the source")?;
-        Ok(self.work.join("src").join(stem))
+        let unpacked = self.work.join("src").join(stem);
+        for (path, text) in &self.recipe.over {
+            let path = unpacked.join(path);
+            path.parent().map_or(Ok(()), create_folder)?;
+            fs::write(&path, text).map_err(BuildError::io("write", &path))?;
+        }
+        Ok(unpacked)
     }
 
     /// Packs the wheel into `folder`.
@@ -76,9 +83,7 @@ impl Source<'_> {
     /// One file out of a wheel.
     pub(super) fn member(&self, wheel: &Path, member: &str) -> Result<PathBuf, BuildError> {
         let folder = self.work.join("unpacked");
-        let mut unpack = self.toolchain.python();
-        unpack.args(["-I", "-m", "zipfile", "-e"]).arg(wheel).arg(&folder);
-        run(&mut unpack, self.progress)?.success("unpacking a prebuilt wheel")?;
+        unpack_wheel(self.toolchain, wheel, &folder, self.progress)?;
         Ok(folder.join(member))
     }
 
@@ -95,6 +100,18 @@ impl Source<'_> {
                 .into(),
         })
     }
+}
+
+/// Unpacks all of a wheel into `folder`.
+pub(super) fn unpack_wheel(
+    toolchain: &Toolchain,
+    wheel: &Path,
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<(), BuildError> {
+    let mut unpack = toolchain.python();
+    unpack.args(["-I", "-m", "zipfile", "-e"]).arg(wheel).arg(folder);
+    run(&mut unpack, progress)?.success("unpacking a wheel").map(drop)
 }
 
 /// A wheel in the place of one that is not made yet.

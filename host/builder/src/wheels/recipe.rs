@@ -1,5 +1,7 @@
 //! The recipes of `guest-sdk/wasi-wheels`, as they are embedded.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 use crate::cache::{Key, KeyMaker};
@@ -12,6 +14,8 @@ pub(crate) struct Recipe {
     /// The package's name, normalised.
     pub(crate) name: String,
     pub(crate) version: String,
+    /// The package whose source archive it is made of, where that is another one.
+    pub(crate) sdist: Option<String>,
     pub(crate) sdist_sha256: String,
     /// The source's folder that Python's packages are in.
     pub(crate) python: String,
@@ -22,6 +26,9 @@ pub(crate) struct Recipe {
     pub(crate) requires: Vec<String>,
     /// Its extension module; none: the Python alone is whole.
     pub(crate) native: Option<Native>,
+    /// What stands beside the recipe and is laid over the source, path by path.
+    #[serde(skip)]
+    pub(crate) over: Vec<(PathBuf, &'static str)>,
 }
 
 /// An extension module.
@@ -67,9 +74,6 @@ pub(crate) struct RustCode {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct CCode {
     pub(crate) sources: Vec<String>,
-    /// C that is compiled beside them: what the guest's libc does not have.
-    #[serde(default)]
-    pub(crate) beside: String,
     /// For the compiler, beside `c-toolchain.toml`'s.
     #[serde(default)]
     pub(crate) flags: Vec<String>,
@@ -115,9 +119,16 @@ const PURE_TAG: &str = "py3-none-any";
 impl Recipe {
     /// All of them, by name.
     pub(crate) fn all() -> Result<Vec<Self>, BuildError> {
-        let mut recipes = assets::recipes().map(parse).collect::<Result<Vec<Self>, _>>()?;
+        let recipe = |(text, over)| Ok(Self { over, ..parse(text)? });
+        let mut recipes = assets::recipes().map(recipe).collect::<Result<Vec<_>, BuildError>>()?;
         recipes.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(recipes)
+    }
+
+    /// The one of this name.
+    pub(crate) fn named(name: &str) -> Result<Self, BuildError> {
+        let found = Self::all()?.into_iter().find(|recipe| recipe.name == name);
+        found.ok_or_else(|| BuildError::Internal(format!("there is no recipe for {name}")))
     }
 
     /// The wheel's tag.
