@@ -7,17 +7,22 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import bcrypt
+import ecdsa
 import jwt
 import markupsafe
 import markupsafe._speedups
 import msgspec
 import orjson
 import regex
+import rsa
+import xxhash
 import yaml
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.templating import Jinja2Templates
 from itsdangerous import BadSignature, URLSafeSerializer
+from jose import JWTError
+from jose import jwt as jose
 from jsonschema import Draft202012Validator
 from passlib.context import CryptContext
 
@@ -98,6 +103,14 @@ def digests() -> dict[str, object]:
     return {"derived": derived.hex(), "hmac": hmac.new(b"key", b"message", "sha512").hexdigest()[:16]}
 
 
+@app.get("/xxhash")
+def fast_digests() -> dict[str, object]:
+    grown = xxhash.xxh3_128(seed=7)
+    grown.update(b"a" * 1000)
+    whole = xxhash.xxh3_128_digest(b"a" * 1000, seed=7)
+    return {"xxh64": xxhash.xxh64(b"", seed=0).hexdigest(), "xxh32": xxhash.xxh32(b"abc").intdigest(), "grown": grown.digest() == whole}
+
+
 @app.get("/passlib/{scheme}")
 def by_passlib(scheme: str) -> dict[str, bool]:
     context = CryptContext([scheme], **{f"{scheme}__rounds": 1000})
@@ -120,6 +133,23 @@ def token() -> dict[str, object]:
     except jwt.InvalidSignatureError:
         forged = False
     return {"claims": jwt.decode(made, "secret" * 8, algorithms=["HS256"]), "forged": forged}
+
+
+@app.get("/python-jose/{algorithm}")
+def signed_token(algorithm: str) -> dict[str, object]:
+    private = public = "secret" * 8
+    if algorithm == "RS256":
+        public, private = (key.save_pkcs1().decode() for key in rsa.newkeys(512))
+    elif algorithm == "ES256":
+        key = ecdsa.SigningKey.generate(curve=ecdsa.NIST256p)
+        private, public = key.to_pem().decode(), key.verifying_key.to_pem().decode()
+    made = jose.encode({"sub": "ada"}, private, algorithm=algorithm)
+    try:
+        jose.decode(made[:-8] + "AAAAAAAA", public, algorithms=[algorithm])
+        forged = True
+    except JWTError:
+        forged = False
+    return {"claims": jose.decode(made, public, algorithms=[algorithm]), "forged": forged}
 
 
 @app.get("/itsdangerous")
