@@ -5,12 +5,14 @@ from __future__ import annotations
 import http.client
 import importlib
 import json
+import re
 import select
 import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from fastapi.exceptions import FastAPIDeprecationWarning
@@ -20,10 +22,15 @@ FOLDER = Path(__file__).parents[3] / "tests/guests/tutorial"
 CASES = FOLDER / "cases"
 APPS = ("main", *sorted(f"apps.{file.stem}" for file in (FOLDER / "apps").glob("[!_]*.py")))
 TOPICS = sorted(file.stem for file in CASES.glob("*.txt"))
+ALIKE = tuple(name for name in APPS if name != "apps.layers")
+"""The apps that answer a request alike whatever they were asked before."""
 
+NO_ANSWER: Reply = (0, [], b"")
+"""The server hung up."""
 _HOST = "localhost:8000"
 _OURS = {"content-length", "transfer-encoding", "connection", "date", "server"}
 """Framing, which is the server's."""
+_TIME = re.compile("expires=[A-Z][a-z]{2}, [^;]* GMT")
 
 _SERVER = """
 import asyncio, importlib, json, os, socket, sys, threading, uvicorn
@@ -35,6 +42,7 @@ async def main():
     servers = []
     for name, listener in sockets.items():
         listener.bind(("127.0.0.1", 0))
+        listener.listen(128)  # before anybody is told of it
         app = importlib.import_module(name).app
         config = uvicorn.Config(app, http="httptools", ws="none", log_level="critical", date_header=False, server_header=False, proxy_headers=False)
         servers.append(asyncio.create_task(uvicorn.Server(config).serve(sockets=[listener])))
@@ -58,6 +66,12 @@ def copy(name: str) -> Copy:
         _forget()
 
 
+@cache
+def document(name: str) -> str:
+    """An app's OpenAPI document."""
+    return json.dumps(copy(name).app.openapi())
+
+
 def _forget() -> None:
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", None) or "").startswith(str(FOLDER)):
@@ -68,6 +82,7 @@ class Server:
     """An app served by somebody, over HTTP."""
 
     def __init__(self, port: int) -> None:
+        self._port = port
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
     def ask(self, ask: Ask) -> Reply:
@@ -79,7 +94,11 @@ class Server:
         for name, value in framed(ask).headers:
             connection.putheader(name, value)
         connection.endheaders(ask.body or None)
-        response = connection.getresponse()
+        try:
+            response = connection.getresponse()
+        except http.client.RemoteDisconnected:
+            connection.close()
+            return NO_ANSWER
         headers = [(name.lower(), value) for name, value in response.getheaders()]
         try:
             return response.status, headers, response.read()
@@ -89,12 +108,11 @@ class Server:
 
     def ran(self) -> list[str]:
         """What ran since it was asked the last time."""
+        aside = Server(self._port)  # uvicorn hangs up behind an exception, whoever asks for what on that connection by then
         try:
-            told = self.ask(Ask("GET", "/ran"))
-        except (http.client.RemoteDisconnected, ConnectionError):  # it was about to hang up
-            self._connection.close()
-            told = self.ask(Ask("GET", "/ran"))
-        notes: list[str] = json.loads(told[2])
+            notes: list[str] = json.loads(aside.ask(Ask("GET", "/ran"))[2])
+        finally:
+            aside.close()
         return notes
 
     def close(self) -> None:
@@ -103,10 +121,10 @@ class Server:
 
 
 @contextmanager
-def uvicorn() -> Iterator[dict[str, Server]]:
-    """Every app, each under an uvicorn of its own."""
-    command = [sys.executable, "-B", "-W", "ignore", "-c", _SERVER, *APPS]
-    with subprocess.Popen(command, cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+def uvicorn(*names: str, folder: Path = FOLDER) -> Iterator[dict[str, Server]]:
+    """Apps by the names of their modules, each under an uvicorn of its own."""
+    command = [sys.executable, "-B", "-W", "ignore", "-c", _SERVER, *names]
+    with subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None and process.stdout is not None
         servers = {name: Server(port) for name, port in json.loads(process.stdout.readline()).items()}
         try:
@@ -128,9 +146,9 @@ def framed(ask: Ask) -> Ask:
 
 
 def gist(reply: Reply) -> Reply:
-    """What of a reply is the app's."""
+    """What of a reply is the app's, whenever it was made."""
     status, headers, body = reply
-    kept: Headers = [header for header in headers if header[0] not in _OURS]
+    kept: Headers = [(name, _TIME.sub("expires=(now)", value)) for name, value in headers if name not in _OURS]
     if status == 500 and not kept:  # the server answers an exception that nobody handled
         return 500, [("content-type", "text/plain; charset=utf-8")], b"Internal Server Error"
     return status, kept, body

@@ -2,3 +2,8 @@
 
 log: list[str] = []
 note = log.append
+
+
+def taken() -> list[str]:
+    """Takes all that is there, and nothing that a thread adds meanwhile."""
+    return [log.pop(0) for _ in range(len(log))]
