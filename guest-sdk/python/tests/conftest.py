@@ -19,7 +19,7 @@ import fake_host  # noqa: E402
 
 fake_host.install_modules()
 
-collect_ignore = ["sqlalchemy_suite", "testclient_project"]  # a test runs them
+collect_ignore = ["sqlalchemy_suite", "testclient_project", "testclient_pg_project"]  # a test runs them
 
 
 @pytest.fixture

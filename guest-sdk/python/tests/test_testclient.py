@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
+from component import host_program
 from fastapi import Depends, FastAPI
 from pydantic import BaseModel
 
@@ -20,15 +22,16 @@ from fasterapi.pg import CopyResponse, Pg, PgPool, PgUniqueViolation, PgUsageErr
 from fasterapi.testclient import FakePg, TestClient
 
 PROJECT = Path(__file__).parent / "testclient_project"
+PG_PROJECT = Path(__file__).parent / "testclient_pg_project"
 SDK = str(Path(__file__).parent.parent)
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, project: Path = PROJECT, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-p", "fasterapi._testing.plugin", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir=.", "-rs"]
     return subprocess.run(
         [*command, *arguments, "tests"],
-        cwd=PROJECT,
-        env={**os.environ, "PYTHONPATH": f"{SDK}{os.pathsep}{PROJECT}", "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": f"{SDK}{os.pathsep}{project}", "PYTHONDONTWRITEBYTECODE": "1", **environment},
         capture_output=True,
         text=True,
     )
@@ -40,14 +43,16 @@ def test_natively() -> None:
 
 
 def test_as_a_component() -> None:
-    from fasterapi._run import VARIABLE
-
-    bridge = Path(os.environ.get(VARIABLE) or "/nowhere/fasterapi-bridge")
-    host = next((str(each) for each in (bridge, bridge.with_name("fasterapi-host")) if each.name == "fasterapi-host" and each.exists()), None)
-    if host is None:
-        pytest.skip("no fasterapi-host beside the bridge: cargo build --release --workspace --bins")
-    done = run("--fasterapi-backend=component", FASTERAPI_HOST_BIN=host)
+    done = run("--fasterapi-backend=component", FASTERAPI_HOST_BIN=str(host_program()))
     assert "8 passed, 1 skipped" in done.stdout and "a fake database is of this process" in done.stdout, done
+
+
+@pytest.mark.parametrize("backend", ["native", "component"])
+def test_with_a_database(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    with tempfile.TemporaryDirectory(prefix="fpy-", dir="/tmp") as folder:
+        done = run(f"--fasterapi-backend={backend}", project=PG_PROJECT, FASTERAPI_HOST_BIN=str(host_program()), FASTERAPI_PG_DATA=folder)
+    assert "5 passed" in done.stdout and f"fasterapi: {backend} backend" in done.stdout, done
 
 
 def test_without_a_host() -> None:
