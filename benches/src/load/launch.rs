@@ -102,12 +102,12 @@ pub fn on_core(program: &Path, app: App) -> Command {
     command
 }
 
-/// The host's program, built now: it lies beside this one.
+/// The host's program, built now with the features that it has in the workspace: it lies beside this one.
 pub fn build_host() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build
-        .args(["build", "--release", "--quiet", "--package", "fasterapi-host"])
+        .args(["build", "--release", "--quiet", "--workspace", "--bin", "fasterapi-host"])
         .current_dir(apps::crate_folder());
     ensure!(build.status().context("cannot run cargo")?.success(), "the host does not build");
     let program = std::env::current_exe()?.with_file_name("fasterapi-host");

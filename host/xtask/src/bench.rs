@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: a door to the benches crate.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -35,11 +35,10 @@ impl Bench {
         let mut command = match self.which {
             Which::Load => under_load("load")?,
             Which::Postgres => under_load("postgres")?,
-            Which::Reload => {
-                shell::cargo(["run", "--release", "--package", "fasterapi-benches", "--bin", "reload", "--"])
-            }
+            Which::Reload => program("reload")?,
+            // With the features of the workspace, as `shell::programs` has them.
             Which::Micro => {
-                shell::cargo(["bench", "--profile", "release", "--package", "fasterapi-benches", "--"])
+                shell::cargo(["bench", "--profile", "release", "--workspace", "--bench", "micro", "--"])
             }
         };
         if let Some(folder) = setup::postgres()? {
@@ -50,9 +49,16 @@ impl Bench {
 }
 
 /// A benchmark that needs a load generator.
-fn under_load(program: &str) -> Result<Command> {
+fn under_load(name: &str) -> Result<Command> {
     if !Path::new("/usr/bin/wrk").exists() {
         apt::install(&["wrk"])?;
     }
-    Ok(shell::cargo(["run", "--release", "--package", "fasterapi-benches", "--bin", program, "--"]))
+    program(name)
+}
+
+/// A benchmark's program. The host, which it starts, is built once it runs.
+fn program(name: &str) -> Result<Command> {
+    let mut command = Command::new(shell::programs(&[name])?.join(name));
+    command.current_dir(shell::root()).stdin(Stdio::null());
+    Ok(command)
 }

@@ -34,8 +34,7 @@ pub(crate) fn commands(postgres: Option<&Path>) -> Result<[Command; 2]> {
 /// The program that takes the place of `fasterapi-host pg bridge`. Beside it stands the host's own, which the tests of
 /// `fasterapi.testclient` build and serve a component with.
 fn bridge() -> Result<PathBuf> {
-    shell::run(&mut shell::cargo(["build", "--release", "--workspace", "--bin", BRIDGE, "--bin", HOST]))?;
-    Ok(shell::target()?.join("release").join(BRIDGE))
+    Ok(shell::programs(&[BRIDGE, HOST])?.join(BRIDGE))
 }
 
 /// The Python of an environment with what requirements-dev.txt says; made anew when that changes.

@@ -24,6 +24,15 @@ pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> 
     command
 }
 
+/// Builds programs of the workspace and gives their folder. All are built with the features that the whole workspace asks for:
+/// one of its packages alone may ask for fewer, and cargo would compile wasmtime once more.
+pub(crate) fn programs(names: &[&str]) -> Result<PathBuf> {
+    let mut build = cargo(["build", "--release", "--workspace"]);
+    build.args(names.iter().flat_map(|name| ["--bin", name]));
+    run(&mut build)?;
+    Ok(target()?.join("release"))
+}
+
 /// Runs a program to its end; its output goes where ours goes.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let line = describe(command);

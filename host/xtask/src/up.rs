@@ -24,10 +24,8 @@ pub(crate) struct Up {
 impl Up {
     pub(crate) fn run(self) -> Result<ExitCode> {
         setup::builder()?;
-        shell::run(&mut shell::cargo(["build", "--release", "--package", "fasterapi-host"]))?;
-        let target = shell::target()?;
-        let program = target.join("release/fasterapi-host");
-        let component = target.join("guests/items.wasm");
+        let program = shell::programs(&["fasterapi-host"])?.join("fasterapi-host");
+        let component = shell::target()?.join("guests/items.wasm");
         let mut build = Command::new(&program);
         build.args(["build", "main:app", "-C"]).arg(shell::root().join(EXAMPLE)).arg("-o").arg(&component);
         shell::run(&mut build)?;
