@@ -19,9 +19,19 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root()).stdin(Stdio::null());
-    // Of this package, and wrong for any other.
-    command.env_remove("CARGO_MANIFEST_DIR").env_remove("CARGO_MANIFEST_PATH");
+    outside_of_package(&mut command);
     command
+}
+
+/// Takes from a program what cargo told us of this package: it is wrong for any other, and ring, whose build script reads it,
+/// would be compiled anew, with all above it, by each cargo that is told something else.
+pub(crate) fn outside_of_package(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let is_of_package = |start| name.to_string_lossy().starts_with(start);
+        if is_of_package("CARGO_MANIFEST_") || is_of_package("CARGO_PKG_") {
+            command.env_remove(&name);
+        }
+    }
 }
 
 /// Builds programs of the workspace and gives their folder. All are built with the features that the whole workspace asks for:

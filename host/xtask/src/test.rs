@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{guests, lint, python, setup, shell, show};
+use crate::{guests, lint, python, setup, shell, show, wheel};
 
 /// Tests counted over all runners.
 #[derive(Default, Debug, PartialEq, Eq)]
@@ -30,6 +30,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         ("guests", guests::build_all(&builder)),
         ("rust tests", counted(&mut rust, &mut count)),
         ("python tests", sdk(postgres.as_deref(), &mut count)),
+        ("wheels", wheel::run()),
         ("lint", lint::run()),
     ];
     let failures: Vec<_> =
