@@ -139,6 +139,55 @@ async fn an_app_that_is_broken_at_first_shows_why_until_it_is_mended() {
     assert!(host.stop().await.0.success());
 }
 
+const WITH_DATABASE: &str = r#"
+from fastapi import Depends
+from fasterapi import App
+from fasterapi.pg import Pg, PgPool
+
+app = App()
+pool = PgPool("default")
+
+@app.post("/notes/{text}")
+def write(text: str, pg: Pg = Depends(pool.get)):
+    pg.exec("CREATE TABLE IF NOT EXISTS notes (text text UNIQUE)")
+    pg.exec("INSERT INTO notes VALUES ($1)", text)
+
+@app.get("/")
+def read(pg: Pg = Depends(pool.get)):
+    return ["one", *pg.exec("SELECT text FROM notes ORDER BY text").scalars()]
+"#;
+
+#[tokio::test]
+async fn data_outlive_a_change_and_a_databases_errors_are_shown() {
+    let data = tempfile::Builder::new().prefix("fpt-").tempdir_in("/tmp").unwrap();
+    let folder = project(WITH_DATABASE);
+    let main = folder.path().join("main.py");
+    let mut command = host(&["dev", "-C", folder.path().to_str().unwrap(), "--addr", "127.0.0.1:0"]);
+    command.env("FASTERAPI_PG_DATA", data.path());
+    let host = HostProcess::start(command).await;
+    let mut browser = host.client().connect(Protocol::H1).await;
+    browser.send(post("/notes/written")).await.expect(200);
+    assert_eq!(answer(&mut browser).await, r#"["one","written"]"#);
+
+    fs::write(&main, WITH_DATABASE.replace("one", "two")).unwrap();
+    eventually!(answer(&mut browser).await == r#"["two","written"]"#);
+    let again = post("/notes/written").header("accept", "text/html");
+    let page = browser.send(again).await.expect(500).text();
+    assert!(page.contains("PgUniqueViolation") && page.contains("notes_text_key"), "{page}");
+    assert!(page.contains("main.py") && page.contains("pg.exec(&quot;INSERT"), "{page}");
+
+    fs::write(&main, WITH_DATABASE.replace("SELECT text", "SELECT words")).unwrap();
+    let read = || get("/").header("accept", "text/html");
+    eventually!(browser.send(read()).await.status == 500);
+    let page = browser.send(read()).await.expect(500).text();
+    assert!(page.contains("main.py") && page.contains("column &quot;words&quot; does not exist"), "{page}");
+
+    fs::write(&main, WITH_DATABASE.replace("one", "three")).unwrap();
+    eventually!(answer(&mut browser).await == r#"["three","written"]"#);
+    let (status, _, log) = host.stop().await;
+    assert!(status.success() && !log.contains("panicked"), "{log}");
+}
+
 #[tokio::test]
 async fn what_cannot_be_developed() {
     let folder = project(APP);
