@@ -15,7 +15,6 @@ import msgspec
 import orjson
 import regex
 import rsa
-import xxhash
 import yaml
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -101,14 +100,6 @@ def hashed() -> dict[str, object]:
 def digests() -> dict[str, object]:
     derived = hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 1000)
     return {"derived": derived.hex(), "hmac": hmac.new(b"key", b"message", "sha512").hexdigest()[:16]}
-
-
-@app.get("/xxhash")
-def fast_digests() -> dict[str, object]:
-    grown = xxhash.xxh3_128(seed=7)
-    grown.update(b"a" * 1000)
-    whole = xxhash.xxh3_128_digest(b"a" * 1000, seed=7)
-    return {"xxh64": xxhash.xxh64(b"", seed=0).hexdigest(), "xxh32": xxhash.xxh32(b"abc").intdigest(), "grown": grown.digest() == whole}
 
 
 @app.get("/passlib/{scheme}")
