@@ -5,15 +5,19 @@ use std::path::Path;
 
 use fasterapi_core::docs::DocsFiles;
 
-use crate::cache::{Cache, Key, KeyMaker, create_folder, sha256_file};
-use crate::command::run;
+use crate::cache::{Cache, Key, KeyMaker};
+use crate::pinned::PinnedWheel;
 use crate::progress::step;
 use crate::toolchain::Toolchain;
 use crate::{BuildError, Event, Progress};
 
-const NAME: &str = "drf-spectacular-sidecar";
-const VERSION: &str = "2026.10.1";
-const SHA256: &str = "fe1d005d8ac9b5d0472f2fe5deeb2e7d6dcffaa24118044f22578b4b8c4b31f2";
+const WHEEL: PinnedWheel<'static> = PinnedWheel {
+    name: "drf-spectacular-sidecar",
+    version: "2026.10.1",
+    sha256: "fe1d005d8ac9b5d0472f2fe5deeb2e7d6dcffaa24118044f22578b4b8c4b31f2",
+    platform: None,
+    content: "Swagger UI and Redoc",
+};
 const KIND: &str = "docs";
 const STATIC: &str = "drf_spectacular_sidecar/static/drf_spectacular_sidecar";
 
@@ -48,7 +52,9 @@ pub(crate) fn wanted(
 
 fn ensure(cache: &Cache, toolchain: &Toolchain, progress: &dyn Progress) -> Result<DocsFiles, BuildError> {
     let folder = cache.entry(KIND, &key(), |folder| {
-        step(progress, "download Swagger UI and Redoc (once)", || unpack(cache, toolchain, folder, progress))
+        step(progress, "download Swagger UI and Redoc (once)", || {
+            WHEEL.unpack(cache, toolchain, folder, progress)
+        })
     })?;
     read(&folder)
 }
@@ -59,7 +65,7 @@ pub(crate) fn kept(cache: &Cache) -> Option<DocsFiles> {
 }
 
 fn key() -> Key {
-    KeyMaker::default().part(NAME).part(SHA256).finish()
+    KeyMaker::default().part(WHEEL.name).part(WHEEL.sha256).finish()
 }
 
 fn read(folder: &Path) -> Result<DocsFiles, BuildError> {
@@ -68,29 +74,5 @@ fn read(folder: &Path) -> Result<DocsFiles, BuildError> {
         Ok(((*name).to_owned(), fs::read(&path).map_err(BuildError::io("read", &path))?))
     };
     let files: Result<_, BuildError> = FILES.iter().map(read).collect();
-    Ok(DocsFiles { version: VERSION.to_owned(), files: files? })
-}
-
-fn unpack(
-    cache: &Cache,
-    toolchain: &Toolchain,
-    folder: &Path,
-    progress: &dyn Progress,
-) -> Result<(), BuildError> {
-    let scratch = cache.scratch()?;
-    let what = format!("{NAME}=={VERSION}");
-    let mut pip = toolchain.python();
-    pip.args(["-I", "-m", "pip", "download", "--quiet", "--no-input", "--no-deps", "--only-binary=:all:"]);
-    run(pip.arg("--dest").arg(scratch.path()).arg(&what), progress)?
-        .success("downloading Swagger UI and Redoc")?;
-    let wheel = scratch.path().join(format!("{}-{VERSION}-py3-none-any.whl", NAME.replace('-', "_")));
-    let found = sha256_file(&wheel)?;
-    if found != SHA256 {
-        let hint = "the package index serves another file under this name".into();
-        return Err(BuildError::Digest { what, expected: SHA256.into(), found, hint });
-    }
-    create_folder(folder)?;
-    let mut unzip = toolchain.python();
-    unzip.args(["-I", "-m", "zipfile", "-e"]).arg(&wheel).arg(folder);
-    run(&mut unzip, progress)?.success("unpacking Swagger UI and Redoc").map(drop)
+    Ok(DocsFiles { version: WHEEL.version.to_owned(), files: files? })
 }

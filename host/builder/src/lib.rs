@@ -25,6 +25,7 @@ mod files;
 mod imports;
 mod kdf;
 pub mod pg_binaries;
+mod pinned;
 mod progress;
 mod project;
 mod pyproject;
