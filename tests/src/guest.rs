@@ -65,6 +65,12 @@ impl Guest {
     pub const PUBLIC_CORS: Self = Self { folder: "tests/guests/answers", target: "layers:public" };
     /// The same, sent to HTTPS.
     pub const HTTPS_ONLY: Self = Self { folder: "tests/guests/answers", target: "layers:secure" };
+    /// The same, compressed.
+    pub const ZIPPED: Self = Self { folder: "tests/guests/answers", target: "layers:zipped" };
+    /// The same, compressed within trusted hosts and CORS for origins of a pattern.
+    pub const ZIPPED_WITHIN: Self = Self { folder: "tests/guests/answers", target: "layers:zipped_within" };
+    /// The same, compressed around trusted hosts and CORS for everyone.
+    pub const ZIPPED_AROUND: Self = Self { folder: "tests/guests/answers", target: "layers:zipped_around" };
     /// The example with a chat room.
     pub const WEBSOCKET: Self = Self { folder: "examples/websocket", target: "main:app" };
     /// The example with several tenants.
@@ -97,6 +103,9 @@ impl Guest {
         Self::CORS_FOR_ANYONE,
         Self::PUBLIC_CORS,
         Self::HTTPS_ONLY,
+        Self::ZIPPED,
+        Self::ZIPPED_WITHIN,
+        Self::ZIPPED_AROUND,
     ];
 
     /// The app's folder.

@@ -1,14 +1,16 @@
 //! Starlette's middleware, done by the host in the app's place: over a grid of requests, equal to Starlette's own.
 
-use std::time::Duration;
+use std::{io::Read, time::Duration};
 
+use fasterapi_host::LaneChoice;
 use fasterapi_tests::{
     Guest, Host,
     compare::compare_with,
     eventually,
-    http::{Ask, Protocol, ask, get, post},
+    http::{Ask, Begun, Protocol, ask, get, post},
     uvicorn::Uvicorn,
 };
+use flate2::read::GzDecoder;
 
 const TARGETS: [&str; 17] = [
     "/",
@@ -113,9 +115,145 @@ fn grid() -> Vec<Ask> {
 }
 
 async fn compare_guest(guest: Guest) {
+    compare_guest_by(guest, &grid()).await;
+}
+
+async fn compare_guest_by(guest: Guest, asks: &[Ask]) {
     let uvicorn = Uvicorn::start(guest).await;
     let host = Host::start(guest, |_| {}).await;
-    compare_with(&uvicorn, &host, &grid()).await;
+    compare_with(&uvicorn, &host, asks).await;
+}
+
+/// What compression looks at: sizes around those that are named somewhere, kinds, statuses.
+const BODIES: [&str; 18] = [
+    "/",
+    "/nowhere",
+    "/slash",
+    "/openapi.json",
+    "/vary",
+    "/teapot",
+    "/refused",
+    "/waits",
+    "/fails",
+    "/long/0",
+    "/long/44",
+    "/long/2000",
+    "/long/25000",
+    "/typed/206/text/plain",
+    "/typed/200/text/csv",
+    "/typed/200/image/png",
+    "/encoded",
+    "/stream",
+];
+
+const ACCEPTED: [Option<&str>; 5] =
+    [None, Some("gzip, deflate, br, zstd"), Some("br"), Some("x-gzip;q=0"), Some("GZIP")];
+
+fn accepting(ask: Ask, accepted: Option<&str>) -> Ask {
+    match accepted {
+        Some(accepted) => ask.header("accept-encoding", accepted),
+        None => ask,
+    }
+}
+
+fn zipped_grid() -> Vec<Ask> {
+    let mut asks = Vec::new();
+    for accepted in ACCEPTED {
+        for origin in [None, Some("http://x.b.example:80")] {
+            let asked = |ask| accepting(with_origin(ask, origin), accepted);
+            asks.extend(BODIES.iter().flat_map(|target| [asked(get(target)), asked(ask("HEAD", target))]));
+            asks.push(asked(get("/").header("host", "evil")));
+            asks.push(asked(get("/").header("host", "www.a.example")));
+            asks.push(asked(post("/items").body("application/json", "x")));
+            asks.push(asked(post("/items").json("{}")));
+            asks.extend(PREFLIGHTS.map(|wanted| accepting(preflight("/long/44", origin, wanted), accepted)));
+        }
+    }
+    let origins = [
+        "null",
+        "https://B.example",
+        "http://b.example:1",
+        "https://b.example:65536",
+        "https://a-b.b.example",
+        "b.example",
+        "",
+        "caf\u{e9}",
+    ];
+    asks.extend(origins.map(|origin| get("/").header("origin", origin)));
+    let lines = get("/long/44").header("accept-encoding", "br").header("accept-encoding", "gzip");
+    asks.push(lines);
+    asks
+}
+
+#[tokio::test]
+async fn answers_are_compressed() {
+    compare_guest_by(Guest::ZIPPED, &zipped_grid()).await;
+}
+
+#[tokio::test]
+async fn answers_are_compressed_before_origins_and_hosts_are_judged() {
+    compare_guest_by(Guest::ZIPPED_WITHIN, &zipped_grid()).await;
+}
+
+#[tokio::test]
+async fn answers_are_compressed_after_origins_and_hosts_are_judged() {
+    compare_guest_by(Guest::ZIPPED_AROUND, &zipped_grid()).await;
+}
+
+/// The host's zlib and the guest's give the same bytes, at each level that the guests ask for.
+#[tokio::test]
+async fn what_the_host_compresses_is_what_the_app_would() {
+    for guest in [Guest::ZIPPED, Guest::ZIPPED_WITHIN, Guest::ZIPPED_AROUND] {
+        let host = Host::start(guest, |_| {}).await;
+        let app = Host::start(guest, |config| config.lane = LaneChoice::Asgi).await;
+        for target in ["/long/44", "/long/2000", "/long/15000", "/refused", "/openapi.json"] {
+            let ask = || get(target).header("accept-encoding", "gzip");
+            let found = host.client().send(ask()).await;
+            let expected = app.client().send(ask()).await;
+            assert_eq!(expected.header("content-encoding"), Some("gzip"), "{target}");
+            assert_eq!(found.header("content-encoding"), Some("gzip"), "{target}");
+            assert_eq!(found.body, expected.body, "{target}");
+        }
+    }
+}
+
+/// The instance is busy, so what is answered was answered by the host: with the layers outside of the one that
+/// answers, and no other.
+#[tokio::test]
+async fn what_the_host_answers_is_compressed_where_it_passes_that_layer() {
+    for (guest, is_stopped_within) in [(Guest::ZIPPED_AROUND, true), (Guest::ZIPPED_WITHIN, false)] {
+        let (host, busy) = busy(guest).await;
+        let send = |ask: Ask| async { host.client().send(ask.header("accept-encoding", "gzip")).await };
+        let zipped = [get("/nowhere"), get("/openapi.json")];
+        let stopped =
+            [get("/").header("host", "evil"), preflight("/", Some("https://b.example"), PREFLIGHTS[5])];
+        for ask in zipped {
+            let answer = send(ask).await;
+            let mut text = String::new();
+            GzDecoder::new(answer.body.as_ref()).read_to_string(&mut text).unwrap();
+            assert!(text.starts_with('{'), "{text}");
+            assert_eq!(answer.header("content-length"), Some(&*answer.body.len().to_string()));
+        }
+        for ask in stopped {
+            let answer = send(ask).await.expect(400);
+            assert_eq!(answer.header("content-encoding") == Some("gzip"), is_stopped_within);
+        }
+        send(get("/").header("origin", "caf\u{e9}")).await.expect(503);
+        busy.leave();
+    }
+}
+
+/// A host whose only instance is busy for a while.
+async fn busy(guest: Guest) -> (Host, Begun) {
+    let host = Host::start(guest, |config| {
+        config.pool.max_instances = 1;
+        config.pool.min_spares = 0;
+        config.pool.wait = Duration::from_millis(100);
+    });
+    let host = host.await;
+    let busy = host.client().begin(Protocol::H1, get("/busy/60"), false).await;
+    eventually!(host.census() == (1, 0));
+    (host, busy)
 }
 
 #[tokio::test]
@@ -141,14 +279,7 @@ async fn all_are_sent_to_https() {
 /// While the only instance is busy, what is answered all the same was answered by the host.
 #[tokio::test]
 async fn what_a_layer_stops_needs_no_instance() {
-    let host = Host::start(Guest::EXPLICIT_CORS, |config| {
-        config.pool.max_instances = 1;
-        config.pool.min_spares = 0;
-        config.pool.wait = Duration::from_millis(100);
-    });
-    let host = host.await;
-    let busy = host.client().begin(Protocol::H1, get("/busy/60"), false).await;
-    eventually!(host.census() == (1, 0));
+    let (host, busy) = busy(Guest::EXPLICIT_CORS).await;
     let send = |ask| async { host.client().send(ask).await };
     let origin = Some("https://a.example");
     send(preflight("/", origin, PREFLIGHTS[0])).await.expect(200);

@@ -154,7 +154,7 @@ def own_http(app: FastAPI) -> None:
 
 
 def middleware(app: FastAPI) -> None:
-    app.add_middleware(GZipMiddleware)
+    app.add_middleware(GZipMiddleware, compresslevel=0)
 
 
 def start_up(app: FastAPI) -> None:

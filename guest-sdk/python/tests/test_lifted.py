@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from fake_host import FakeHost
 from fastapi import FastAPI
-from starlette.middleware import Middleware
+from starlette.middleware import Middleware, gzip
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from fasterapi._build.lanes import Lanes
-from fasterapi._compiled import lifted
+from fasterapi._compiled import lifted, patterns
 from fasterapi._compiled.plan import REPLAY
 from fasterapi._wasm.fast import FastHttp
 
@@ -37,9 +38,10 @@ def layers(*middleware: Middleware) -> Any:
 
 
 def test_options_are_told() -> None:
-    found = layers(HOSTS, CORS, Middleware(HTTPSRedirectMiddleware))
+    found = layers(HOSTS, CORS, Middleware(HTTPSRedirectMiddleware), Middleware(GZipMiddleware, 600, -1, exclude_content_types=("Audio/* ; a=b", "")))
     assert found["early"] is True
-    hosts, cors, https = found["list"]
+    hosts, cors, https, gzip = found["list"]
+    assert gzip == {"kind": "gzip", "minimum_size": 600, "level": 6, "excluded": ["audio/*", ""]}
     assert hosts == {"kind": "trusted_host", "hosts": ["a.example"], "any": False}
     assert https == {"kind": "https_redirect"}
     assert (cors["kind"], cors["origins"], cors["methods"], cors["all_origins"]) == ("cors", ["https://a.example"], ["GET"], False)
@@ -54,10 +56,18 @@ class Own(CORSMiddleware):
     "middleware",
     [
         [],
-        [Middleware(GZipMiddleware)],
-        [CORS, Middleware(GZipMiddleware)],
+        [Middleware(GZipMiddleware, minimum_size=0)],
+        [Middleware(GZipMiddleware, minimum_size=500.5)],
+        [Middleware(GZipMiddleware, minimum_size=1 << 80)],
+        [CORS, Middleware(GZipMiddleware, compresslevel=0)],
+        [Middleware(GZipMiddleware, compresslevel=10)],
+        [Middleware(GZipMiddleware, thread_minimum_size=None)],
+        [Middleware(GZipMiddleware, exclude_content_types=("é/*",))],
+        [Middleware(GZipMiddleware, exclude_content_types={"image/png": 1})],
         [Middleware(Own, allow_origins=["*"])],
-        [Middleware(CORSMiddleware, allow_origin_regex="https://.*")],
+        [Middleware(CORSMiddleware, allow_origin_regex=r"https://(\w+)\.\1")],
+        [Middleware(CORSMiddleware, allow_origin_regex=re.compile("https://.*", re.IGNORECASE))],
+        [Middleware(CORSMiddleware, allow_origins={"https://a.example": 1}.keys())],
         [Middleware(CORSMiddleware, allow_origins="https://a.example https://b.example")],
         [Middleware(CORSMiddleware, allow_origins=["https://é.example"])],
     ],
@@ -72,6 +82,61 @@ def test_what_the_host_cannot_do_stays_with_the_app(middleware: list[Middleware]
 def test_a_patched_class_stays_with_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CORSMiddleware, "is_allowed_origin", lambda self, origin: True)
     assert layers(CORS) is None
+
+
+def test_a_patched_helper_stays_with_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert layers(Middleware(GZipMiddleware)) is not None
+    with monkeypatch.context() as patched:
+        patched.setattr(gzip.GZipResponder, "_compress_body", lambda self, body, more_body: body)
+        assert layers(Middleware(GZipMiddleware)) is None
+    monkeypatch.setattr(gzip, "GZipResponder", gzip.IdentityResponder)
+    assert layers(Middleware(GZipMiddleware)) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (r"^a.$", r"\A\x61.\z"),
+        (r"\Ab+?\Z", r"\A(?:\x62){1,}\z"),
+        (r"(https?)://\.", r"(?:\x68\x74\x74\x70(?:\x73){0,1})\x3a\x2f\x2f\x2e"),
+        (r"(?P<n>ab|c|)", r"(?:(?:\x61\x62|\x63|))"),
+        (r"[^a-z\d_]{2,3}[^-]\W", r"(?:[^\x61-\x7a\d\x5f]){2,3}[^\x2d][\W]"),
+    ],
+)
+def test_an_expression_is_written_for_the_host(pattern: str, expected: str) -> None:
+    assert patterns.written(re.compile(pattern)) == expected
+    assert layers(Middleware(CORSMiddleware, allow_origin_regex=pattern))["list"][0]["origin_regex"] == expected
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"(a|)*",
+        r"(?:a?b?)+",
+        r"(a*)?",
+        r"a*+",
+        r"(?>a)",
+        r"(?i)a",
+        r"(?i:a)",
+        r"(?x) a",
+        r"a\b",
+        r"(a)\1",
+        r"(?=a)a",
+        r"(?<!a)b",
+        r"(a)?(?(1)b|c)",
+        "é",
+        "[a-é]",
+        r"\n",
+        r"(a{500}){3}",
+        r"a{1001,}",
+    ],
+)
+def test_an_expression_that_the_engines_may_read_otherwise_stays_with_the_app(pattern: str) -> None:
+    assert patterns.written(re.compile(pattern)) is None
+
+
+def test_an_expression_of_bytes_stays_with_the_app() -> None:
+    assert patterns.written(re.compile(b"a")) is None
 
 
 def test_nothing_is_stopped_early_where_the_app_may_have_changed() -> None:

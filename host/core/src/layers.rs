@@ -35,6 +35,8 @@ pub enum Layer {
     },
     /// `starlette.middleware.httpsredirect.HTTPSRedirectMiddleware`.
     HttpsRedirect,
+    /// `starlette.middleware.gzip.GZipMiddleware`.
+    Gzip(Gzip),
 }
 
 /// The attributes of that class that it decides by.
@@ -54,12 +56,26 @@ pub struct Cors {
     pub credentials: bool,
     /// `preflight_explicit_allow_origin`.
     pub explicit_preflight: bool,
+    /// `allow_origin_regex`, in the form that the SDK gives it: Python and the host's `regex` read that the same, for
+    /// ASCII without line breaks.
+    pub origin_regex: Option<String>,
     /// `allow_private_network`.
     pub private_network: bool,
     /// `simple_headers`, names in lower case.
     pub simple: Vec<(String, String)>,
     /// `preflight_headers`, likewise.
     pub preflight: Vec<(String, String)>,
+}
+
+/// The attributes of that class that it decides by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gzip {
+    /// `minimum_size`, in bytes: 1 or more.
+    pub minimum_size: u64,
+    /// `compresslevel`: 1 to 9.
+    pub level: u8,
+    /// `exclude_content_types`, in lower case, `audio/*` among them.
+    pub excluded: Vec<String>,
 }
 
 impl Layers {
@@ -74,11 +90,26 @@ impl Layer {
         match self {
             Self::Cors(cors) => {
                 [&cors.origins, &cors.methods, &cors.headers].into_iter().try_for_each(|list| words(list))?;
+                cors.origin_regex.iter().try_for_each(|regex| text("layer's regular expression", regex))?;
                 cors.simple.iter().chain(&cors.preflight).try_for_each(|(name, value)| header(name, value))
             }
             Self::TrustedHost { hosts, .. } => words(hosts),
             Self::HttpsRedirect => Ok(()),
+            Self::Gzip(gzip) => gzip.check(),
         }
+    }
+}
+
+impl Gzip {
+    /// What is outside has Starlette compress empty bodies, store instead of compress, or fail.
+    fn check(&self) -> Result<(), ManifestError> {
+        if self.minimum_size == 0 {
+            return Err(out_of_bounds("layer's minimum size", "0"));
+        }
+        if !(1..=9).contains(&self.level) {
+            return Err(out_of_bounds("layer's compression level", &self.level.to_string()));
+        }
+        words(&self.excluded)
     }
 }
 
@@ -112,18 +143,22 @@ mod tests {
     }
 
     const CORS: &str = r#"{"kind":"cors","origins":["https://a"],"methods":["GET"],"headers":["accept"],"all_origins":false,
-        "all_headers":false,"credentials":true,"explicit_preflight":true,"private_network":false,
+        "all_headers":false,"credentials":true,"explicit_preflight":true,"origin_regex":"\\x61","private_network":false,
         "simple":[["access-control-allow-credentials","true"]],"preflight":[["vary","Origin"]]}"#;
+
+    const GZIP: &str = r#"{"kind":"gzip","minimum_size":500,"level":9,"excluded":["audio/*"]}"#;
 
     #[test]
     fn what_the_sdk_writes_is_read() {
         let text = format!(
-            r#"{{"early":true,"list":[{{"kind":"https_redirect"}},{{"kind":"trusted_host","hosts":["a"],"any":false}},{CORS}]}}"#
+            r#"{{"early":true,"list":[{{"kind":"https_redirect"}},{{"kind":"trusted_host","hosts":["a"],"any":false}},{CORS},{GZIP}]}}"#
         );
         let found = layers(&text).unwrap();
         assert_eq!(found.list[0], Layer::HttpsRedirect);
         assert_eq!(found.list[1], Layer::TrustedHost { hosts: vec!["a".into()], any: false });
         assert!(matches!(&found.list[2], Layer::Cors(cors) if cors.credentials && !cors.all_origins));
+        let gzip = Gzip { minimum_size: 500, level: 9, excluded: vec!["audio/*".into()] };
+        assert_eq!(found.list[3], Layer::Gzip(gzip));
         assert_eq!(serde_json::from_str::<Layers>(&serde_json::to_string(&found).unwrap()).unwrap(), found);
     }
 
@@ -131,8 +166,14 @@ mod tests {
     fn hostile_layers_are_refused() {
         let one = |layer: &str| layers(&format!(r#"{{"early":true,"list":[{layer}]}}"#));
         one(CORS).unwrap();
+        one(GZIP).unwrap();
         for layer in [
-            r#"{"kind":"gzip"}"#.to_owned(),
+            r#"{"kind":"brotli"}"#.to_owned(),
+            GZIP.replace("500", "0"),
+            GZIP.replace("9", "0"),
+            GZIP.replace("9", "10"),
+            GZIP.replace("audio/*", "a\\n"),
+            CORS.replace("x61", &"x61".repeat(2000)),
             CORS.replace("\"vary\"", "\"set-cookie\""),
             CORS.replace("\"vary\"", "\"access-control-\\r\""),
             CORS.replace("\"Origin\"", "\"a\\r\\nb: c\""),

@@ -16,7 +16,7 @@ use crate::{answers::Answers, layers::Layers, section};
 pub const SECTION: &str = "fasterapi:manifest";
 
 /// The version of the manifest's form that this code writes and the only one it reads.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The largest manifest that is read, in bytes.
 pub const MAX_BYTES: usize = 4 << 20;

@@ -1,10 +1,9 @@
 //! The stage `answer`: what needs no guest is answered here, and what does goes on with what it needs.
 
-use fasterapi_edge::ResponseBody;
 use fasterapi_runtime::Call;
-use http::Response;
 
 use crate::{
+    answers::Whole,
     layers::{Dressing, Verdict},
     plan::Plan,
     revision::{Revision, ServedRoute},
@@ -12,8 +11,8 @@ use crate::{
 
 /// How a request goes on.
 pub(crate) enum Way<'a> {
-    /// Not at all: this is its answer.
-    Answered(Response<ResponseBody>),
+    /// Not at all: this is its answer, and what goes on top of it.
+    Answered(Whole, Dressing<'a>),
     /// To a guest.
     Guest(Onward<'a>),
 }
@@ -28,17 +27,14 @@ pub(crate) struct Onward<'a> {
 
 /// Answers a whole request for a **decoded** path, if the host can. What a layer is not certain of goes to the app's own.
 pub(crate) fn answer<'a>(revision: &'a Revision, route: &'a ServedRoute, call: &Call, path: &str) -> Way<'a> {
-    let dressing = revision.layers().dressing(&call.head);
-    match revision.layers().judge(&call.head, path) {
-        Verdict::Answer(answer) => return Way::Answered(answer),
+    let (verdict, dressing) = revision.layers().judge(&call.head, path);
+    match verdict {
+        Verdict::Answer(answer) => return Way::Answered(answer, dressing),
         Verdict::Ask => return Way::Guest(Onward { plan: None, dressing }),
         Verdict::Pass => {}
     }
     match route.known.iter().find_map(|known| known.answer(call, path)) {
-        Some(mut answer) => {
-            dressing.put_on(answer.headers_mut());
-            Way::Answered(answer)
-        }
+        Some(answer) => Way::Answered(answer, dressing),
         None => Way::Guest(Onward { plan: route.plan.as_ref(), dressing }),
     }
 }

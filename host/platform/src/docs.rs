@@ -8,12 +8,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fasterapi_core::docs::DocsFiles;
-use fasterapi_edge::ResponseBody;
 use fasterapi_router::{Outcome, Router};
 use fasterapi_runtime::{Call, Reply};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use crate::answers::Canned;
+use crate::answers::Whole;
 
 const FOLDER: &str = "/_fasterapi/docs";
 
@@ -32,7 +31,7 @@ const FONTS: (&str, &[u8]) = ("fonts.css", b"/* the reader's own */\n");
 /// The files, and where the pages find them.
 #[derive(Debug)]
 pub(crate) struct Docs {
-    files: Vec<(String, Canned)>,
+    files: Vec<(String, Whole)>,
     addresses: Vec<(&'static str, String)>,
 }
 
@@ -52,10 +51,10 @@ impl Docs {
     }
 
     /// The file at a path.
-    pub(crate) fn file(&self, method: &Method, path: &str) -> Option<Response<ResponseBody>> {
+    pub(crate) fn file(&self, method: &Method, path: &str) -> Option<Whole> {
         let reads = [Method::GET, Method::HEAD].contains(method);
         let (_, file) = self.files.iter().find(|(there, _)| reads && there == path)?;
-        Some(file.response(method))
+        Some(file.clone())
     }
 
     /// Makes the request for a page one that is answered with a page that can be read: whole and not compressed.
@@ -109,7 +108,7 @@ impl Page {
     }
 }
 
-fn file(name: &str, bytes: &[u8]) -> Option<Canned> {
+fn file(name: &str, bytes: &[u8]) -> Option<Whole> {
     let kind = match name.rsplit_once('.')?.1 {
         "js" => "text/javascript; charset=utf-8",
         "css" => "text/css; charset=utf-8",
@@ -121,5 +120,5 @@ fn file(name: &str, bytes: &[u8]) -> Option<Canned> {
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=604800"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    Some(Canned { status: StatusCode::OK, headers, body: Bytes::copy_from_slice(bytes) })
+    Some(Whole { status: StatusCode::OK, headers, body: Bytes::copy_from_slice(bytes) })
 }

@@ -80,8 +80,12 @@ impl Platform {
         let key = &route.key;
         let answered = async {
             let mut call = receive(parts, body, number).await?;
-            let onward = match answer(&revision, route, &call, &path) {
-                Way::Answered(answer) => return Ok(answer),
+            let way = answer(&revision, route, &call, &path);
+            let onward = match way {
+                Way::Answered(mut answer, dressing) => {
+                    dressing.put_on(answer.status, &mut answer.headers, &mut answer.body).await;
+                    return Ok(answer.response());
+                }
                 Way::Guest(onward) => onward,
             };
             let page = route.page.as_ref().map(|docs| docs.ask(&mut call));
@@ -89,7 +93,7 @@ impl Platform {
             let instance = checkout(&revision, key).await?;
             let mut reply = drive::invoke(instance, call, spans::request(&key.name, number)).await?;
             if reply.planned {
-                onward.dressing.put_on(&mut reply.headers);
+                onward.dressing.put_on(reply.status, &mut reply.headers, &mut reply.body).await;
             }
             Ok::<_, Refusal>(respond(Page::of(page, reply)))
         };

@@ -52,6 +52,7 @@ class Lane:
         self._routes = len(app.router.routes)
         self.take_middleware()
         self.lifted = lifted
+        self._watched = lifted if lifted is not None and lifted.may_change() else None
         self._layers = Layers(app) if app.user_middleware and lifted is None else None
         for place, route in enumerate(routes):
             self._add(place, route)
@@ -91,7 +92,7 @@ class Lane:
         support.pending = support.inbox = support.receive = support.leaving = support.form = None
         self._request = request
         plan = self.plans[number]
-        if not self._enabled or self.app.dependency_overrides or (self.lifted is not None and self.lifted.is_changed()):
+        if not self._enabled or self.app.dependency_overrides or (self._watched is not None and self._watched.is_changed()):
             return REPLAY
         try:
             reply = self._replies[number]
@@ -101,7 +102,7 @@ class Lane:
             return REPLAY
         if support.pending is not None:
             return text
-        if self._ready or support.leaving is not None or self.lifted is not None:
+        if self._ready or support.leaving is not None or (self._watched is not None and self._watched.is_changed()):
             text = self._behind(plan, text)
         if support.pending is None:
             if support.form is not None:
@@ -142,11 +143,11 @@ class Lane:
 
     def _behind(self, plan: Plan, text: str) -> str:
         """Has the ASGI lane give an answer whose request left tasks behind, or changed what the host goes by, and run them."""
-        support, lifted = self.support, self.lifted
+        support, watched = self.support, self._watched
         leaves = bool(self._ready) or (support.leaving is not None and not support.leaving.done())
-        if text == REPLAY or not (leaves or (lifted is not None and lifted.is_changed())):
+        if text == REPLAY or not (leaves or (watched is not None and watched.is_changed())):
             return text
-        support.pending = Outcome(plan, {}, response=unpack(text, plan.status), dressed=lifted is None)
+        support.pending = Outcome(plan, {}, response=unpack(text, plan.status), dressed=self.lifted is None)
         return REPLAY
 
     # --- the other way out ---

@@ -112,15 +112,15 @@ fn a_length_beyond_the_file_is_corrupt() {
 
 #[test]
 fn unknown_fields_are_ignored_and_another_format_is_refused() {
-    let json = br#"{"format":2,"target":"a:b","kind":"asgi","later":{"x":1}}"#;
+    let json = br#"{"format":3,"target":"a:b","kind":"asgi","later":{"x":1}}"#;
     assert_eq!(Manifest::from_json(json).unwrap().target, "a:b");
-    let other = br#"{"format":3,"anything":"else"}"#;
-    assert!(matches!(Manifest::from_json(other), Err(ManifestError::Format { found: 3 })));
+    let other = br#"{"format":4,"anything":"else"}"#;
+    assert!(matches!(Manifest::from_json(other), Err(ManifestError::Format { found: 4 })));
 }
 
 #[test]
 fn a_kind_from_the_future_reads_as_the_general_one() {
-    let json = br#"{"format":2,"target":"a:b","kind":"flask","isolation":"tenant","routes":[{"kind":"sse","path":"/x"}]}"#;
+    let json = br#"{"format":3,"target":"a:b","kind":"flask","isolation":"tenant","routes":[{"kind":"sse","path":"/x"}]}"#;
     let manifest = Manifest::from_json(json).unwrap();
     assert_eq!(manifest.kind, AppKind::Asgi);
     assert_eq!(manifest.isolation, Isolation::Route);
@@ -150,6 +150,6 @@ fn an_oversized_manifest_is_refused_before_parsing() {
 #[test]
 fn deeply_nested_json_is_an_error_not_a_crash() {
     let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
-    let json = format!(r#"{{"format":2,"target":"a:b","kind":"asgi","server":{{"x":{deep}}}}}"#);
+    let json = format!(r#"{{"format":3,"target":"a:b","kind":"asgi","server":{{"x":{deep}}}}}"#);
     assert!(matches!(Manifest::from_json(json.as_bytes()), Err(ManifestError::Malformed(_))));
 }

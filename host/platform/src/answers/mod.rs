@@ -18,7 +18,7 @@ use fasterapi_core::{
 use fasterapi_edge::ResponseBody;
 use fasterapi_router::{Outcome, RouteIndex, Router};
 use fasterapi_runtime::Call;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 
 use crate::docs::Docs;
@@ -32,7 +32,7 @@ const MAX_PATH: usize = 512;
 #[derive(Debug)]
 pub(crate) enum Known {
     /// The same, whatever is asked.
-    Document(Canned),
+    Document(Whole),
     /// To a body that is no JSON.
     NoJson(Arc<NoJson>),
     /// To what no route serves.
@@ -79,11 +79,11 @@ impl KnownAnswers {
             no_json.routes.iter().for_each(|route| self.set(*route, Known::NoJson(Arc::clone(&shared))));
         }
         for document in &answers.documents {
-            let mut canned = Canned::new(&document.answer)?;
+            let mut page = Whole::new(&document.answer)?;
             if let Some(docs) = docs {
-                docs.rewrite(&mut canned.headers, &mut canned.body);
+                docs.rewrite(&mut page.headers, &mut page.body);
             }
-            document.routes.iter().for_each(|route| self.set(*route, Known::Document(canned.clone())));
+            document.routes.iter().for_each(|route| self.set(*route, Known::Document(page.clone())));
         }
         self.missing.push(Known::Missing(Missing::new(manifest, answers, Arc::clone(paths))?));
         Some(())
@@ -98,14 +98,14 @@ impl KnownAnswers {
 
 impl Known {
     /// The app's answer to this request for a **decoded** path; none: only the app knows it.
-    pub(crate) fn answer(&self, call: &Call, path: &str) -> Option<Response<ResponseBody>> {
+    pub(crate) fn answer(&self, call: &Call, path: &str) -> Option<Whole> {
         let parts = &call.head.parts;
         let sent = parts.uri.path();
         if sent.len() > MAX_PATH || !sent.starts_with('/') || !sent.is_ascii() {
             return None;
         }
         match self {
-            Self::Document(canned) => Some(canned.response(&parts.method)),
+            Self::Document(document) => Some(document.clone()),
             Self::NoJson(no_json) => no_json.answer(call),
             Self::Missing(missing) => missing.answer(call, path),
             Self::Files(docs) => docs.file(&parts.method, path),
@@ -113,15 +113,15 @@ impl Known {
     }
 }
 
-/// An answer as it is sent.
+/// An answer, all of it.
 #[derive(Clone, Debug)]
-pub(crate) struct Canned {
+pub(crate) struct Whole {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
-impl Canned {
+impl Whole {
     fn new(answer: &Answer) -> Option<Self> {
         let mut headers = HeaderMap::with_capacity(answer.headers.len());
         for (name, value) in &answer.headers {
@@ -131,18 +131,13 @@ impl Canned {
         Some(Self { status: StatusCode::from_u16(answer.status).ok()?, headers, body })
     }
 
-    /// A `HEAD` is answered with the head alone (RFC 9110, section 9.3.2).
-    pub(crate) fn response(&self, method: &Method) -> Response<ResponseBody> {
-        let body = if method == Method::HEAD { Bytes::new() } else { self.body.clone() };
-        respond(self.status, self.headers.clone(), body)
+    /// As it is sent. To a `HEAD`, too: the edge sends the head alone.
+    pub(crate) fn response(self) -> Response<ResponseBody> {
+        let mut response = Response::new(Full::new(self.body).map_err(|never| match never {}).boxed_unsync());
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
     }
-}
-
-pub(crate) fn respond(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<ResponseBody> {
-    let mut response = Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
 }
 
 /// What an app answers where no route of its serves the method and the path.
@@ -150,47 +145,44 @@ pub(crate) fn respond(status: StatusCode, headers: HeaderMap, body: Bytes) -> Re
 pub(crate) struct Missing {
     /// The app's routes, whatever their methods.
     paths: Arc<Router>,
-    wrong_method: Vec<Option<Arc<Canned>>>,
+    wrong_method: Vec<Option<Arc<Whole>>>,
     redirect_slashes: bool,
-    not_found: Canned,
+    not_found: Whole,
 }
 
 impl Missing {
     fn new(manifest: &Manifest, answers: &Answers, paths: Arc<Router>) -> Option<Self> {
         let mut wrong_method: Vec<_> = manifest.routes.iter().map(|_| None).collect();
         for given in &answers.wrong_method {
-            let canned = Arc::new(Canned::new(&given.answer)?);
+            let answer = Arc::new(Whole::new(&given.answer)?);
             for route in &given.routes {
-                *wrong_method.get_mut(*route)? = Some(Arc::clone(&canned));
+                *wrong_method.get_mut(*route)? = Some(Arc::clone(&answer));
             }
         }
         Some(Self {
             paths,
             wrong_method,
             redirect_slashes: answers.redirect_slashes,
-            not_found: Canned::new(&answers.not_found)?,
+            not_found: Whole::new(&answers.not_found)?,
         })
     }
 
     /// As `starlette.routing.Router.app` goes on from there: the first route that has the path but not the method
     /// says so; else a path with another slash at its end that some route has is where to go; else there is nothing.
-    fn answer(&self, call: &Call, path: &str) -> Option<Response<ResponseBody>> {
-        let parts = &call.head.parts;
+    fn answer(&self, call: &Call, path: &str) -> Option<Whole> {
         match self.paths.find("", path) {
-            Outcome::Match { route: RouteIndex(route) } => {
-                self.wrong_method.get(route)?.as_ref().map(|canned| canned.response(&parts.method))
-            }
+            Outcome::Match { route: RouteIndex(route) } => self.wrong_method.get(route)?.as_deref().cloned(),
             Outcome::Missing if self.redirect_slashes && path != "/" => self.other_slash(call, path),
-            Outcome::Missing => Some(self.not_found.response(&parts.method)),
+            Outcome::Missing => Some(self.not_found.clone()),
             _ => None,
         }
     }
 
-    fn other_slash(&self, call: &Call, path: &str) -> Option<Response<ResponseBody>> {
+    fn other_slash(&self, call: &Call, path: &str) -> Option<Whole> {
         let other = redirect::other_slash(path);
         match self.paths.find("", &other) {
             Outcome::Match { .. } => redirect::to(&call.head, &other),
-            Outcome::Missing => Some(self.not_found.response(&call.head.parts.method)),
+            Outcome::Missing => Some(self.not_found.clone()),
             _ => None,
         }
     }

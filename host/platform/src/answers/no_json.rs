@@ -7,17 +7,16 @@
 use std::fmt::Write;
 
 use fasterapi_core::answers;
-use fasterapi_edge::ResponseBody;
 use fasterapi_runtime::Call;
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, header};
 
-use super::{Canned, respond};
+use super::Whole;
 use crate::plan::is_json;
 
 /// The answer, around the place that it names.
 #[derive(Debug)]
 pub(crate) struct NoJson {
-    canned: Canned,
+    answer: Whole,
     before: String,
     after: String,
 }
@@ -26,22 +25,22 @@ impl NoJson {
     pub(super) fn new(given: &answers::NoJson) -> Option<Self> {
         let (before, after) = given.answer.body.split_at_checked(given.at)?;
         let after = after.strip_prefix('0')?.to_owned();
-        Some(Self { canned: Canned::new(&given.answer)?, before: before.to_owned(), after })
+        Some(Self { answer: Whole::new(&given.answer)?, before: before.to_owned(), after })
     }
 
     /// The answer to a request that says it sends JSON, and does not.
-    pub(super) fn answer(&self, call: &Call) -> Option<Response<ResponseBody>> {
+    pub(super) fn answer(&self, call: &Call) -> Option<Whole> {
         if call.more.is_some() || !is_json(&call.head.parts.headers) {
             return None;
         }
         let mut body = self.before.clone();
         // A string takes whatever is written to it.
         let _ = write!(body, "{}{}", first_bad(&call.body)?, self.after);
-        let mut headers = self.canned.headers.clone();
+        let mut headers = self.answer.headers.clone();
         if let Some(length) = headers.get_mut(header::CONTENT_LENGTH) {
             *length = HeaderValue::from(body.len());
         }
-        Some(respond(self.canned.status, headers, body.into()))
+        Some(Whole { status: self.answer.status, headers, body: body.into() })
     }
 }
 

@@ -4,11 +4,10 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
-use fasterapi_edge::ResponseBody;
 use fasterapi_runtime::RequestHead;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::respond;
+use super::Whole;
 
 /// The decoded path without the slashes at its end, or with one.
 pub(super) fn other_slash(path: &str) -> String {
@@ -16,23 +15,18 @@ pub(super) fn other_slash(path: &str) -> String {
 }
 
 /// The redirect to a decoded path. None: only the app knows how it reads this request's host or query.
-pub(super) fn to(head: &RequestHead, path: &str) -> Option<Response<ResponseBody>> {
+pub(super) fn to(head: &RequestHead, path: &str) -> Option<Whole> {
     to_url(head.scheme, host(head)?, path, head)
 }
 
 /// The redirect to a decoded path of another server.
-pub(crate) fn to_url(
-    scheme: &str,
-    host: &str,
-    path: &str,
-    head: &RequestHead,
-) -> Option<Response<ResponseBody>> {
+pub(crate) fn to_url(scheme: &str, host: &str, path: &str, head: &RequestHead) -> Option<Whole> {
     let query = head.parts.uri.query().unwrap_or_default();
     let location = location(scheme, host, path, query)?;
     let mut headers = HeaderMap::with_capacity(2);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     headers.insert(header::LOCATION, location);
-    Some(respond(StatusCode::TEMPORARY_REDIRECT, headers, Bytes::new()))
+    Some(Whole { status: StatusCode::TEMPORARY_REDIRECT, headers, body: Bytes::new() })
 }
 
 /// The host that the app sees (`RequestHead::pack`).

@@ -3,15 +3,20 @@
 use fasterapi_core::layers;
 use fasterapi_runtime::RequestHead;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use regex::bytes::{Regex, RegexBuilder};
 
-use super::{Verdict, plain};
+use super::{Verdict, plain, vary_by};
 
 const PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
 const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
+/// The largest regular expression for origins, compiled, in bytes: many times what the SDK's longest takes.
+const MAX_REGEX: usize = 1 << 20;
+
 #[derive(Debug)]
 pub(super) struct Cors {
     options: layers::Cors,
+    origin_regex: Option<Regex>,
     simple: HeaderMap,
     preflight: HeaderMap,
 }
@@ -20,10 +25,11 @@ impl Cors {
     pub(super) fn new(options: &layers::Cors) -> Option<Self> {
         let simple = headers(&options.simple)?;
         let preflight = headers(&options.preflight)?;
-        Some(Self { options: options.clone(), simple, preflight })
+        let origin_regex = options.origin_regex.as_deref().map(whole_match).transpose().ok()?;
+        Some(Self { options: options.clone(), origin_regex, simple, preflight })
     }
 
-    /// A preflight is answered; anything else passes.
+    /// A preflight is answered; anything else passes. An origin that is not ASCII is the app's to judge.
     pub(super) fn judge(&self, head: &RequestHead) -> Verdict {
         let asked = &head.parts.headers;
         let Some(origin) = asked.get(header::ORIGIN) else { return Verdict::Pass };
@@ -83,11 +89,14 @@ impl Cors {
                 headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             }
         }
-        vary_by_origin(headers);
+        vary_by(headers, "Origin");
     }
 
     fn allows(&self, origin: &str) -> bool {
-        self.options.all_origins || self.options.origins.iter().any(|allowed| allowed == origin)
+        let matches = |regex: &Regex| regex.is_match(origin.as_bytes());
+        self.options.all_origins
+            || self.origin_regex.as_ref().is_some_and(matches)
+            || self.options.origins.iter().any(|allowed| allowed == origin)
     }
 
     fn allows_headers(&self, wanted: &str) -> bool {
@@ -96,21 +105,81 @@ impl Cors {
     }
 }
 
-/// All lines of `vary` become one, with `Origin` at its end.
-fn vary_by_origin(headers: &mut HeaderMap) {
-    let mut value = Vec::new();
-    for line in headers.get_all(header::VARY) {
-        value.extend_from_slice(line.as_bytes());
-        value.extend_from_slice(b", ");
-    }
-    value.extend_from_slice(b"Origin");
-    if let Ok(value) = HeaderValue::from_bytes(&value) {
-        headers.insert(header::VARY, value);
-    }
+/// Python's `fullmatch`, for ASCII.
+fn whole_match(regex: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(&format!(r"\A(?:{regex})\z")).unicode(false).size_limit(MAX_REGEX).build()
 }
 
 fn headers(pairs: &[(String, String)]) -> Option<HeaderMap> {
     let pair =
         |(name, value): &(String, String)| Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?));
     pairs.iter().map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXTS: [&str; 17] = [
+        "",
+        "a",
+        "ab",
+        "aab",
+        "abab",
+        "b",
+        "a-b",
+        "a.b",
+        "a\tb",
+        "_",
+        "7",
+        "A",
+        "]",
+        "^",
+        "https://x.example",
+        "http://x.example",
+        "https://x.example:80",
+    ];
+
+    /// What the SDK writes for a pattern, and the texts of which Python's `fullmatch` says that they match it.
+    #[test]
+    fn patterns_match_as_pythons() {
+        let cases: [(&str, &[&str]); 11] = [
+            // ^a.?b$
+            (r"\A\x61(?:.){0,1}\x62\z", &["ab", "aab", "a-b", "a.b", "a\tb"]),
+            // (ab|a|)
+            (r"(?:(?:\x61\x62|\x61|))", &["", "a", "ab"]),
+            // (a|ab)(b|)
+            (r"(?:\x61(?:|\x62))(?:(?:\x62|))", &["a", "ab"]),
+            // [^a-z]
+            (r"[^\x61-\x7a]", &["_", "7", "A", "]", "^"]),
+            // [\w.-]+
+            (r"(?:[\w\x2e\x2d]){1,}", &["a", "ab", "aab", "abab", "b", "a-b", "a.b", "_", "7", "A"]),
+            // \S\s\S
+            (r"[\S][\s][\S]", &["a\tb"]),
+            // []^]
+            (r"[\x5d\x5e]", &["]", "^"]),
+            // (?:ab){2}
+            (r"(?:\x61\x62){2,2}", &["abab"]),
+            // https?://\w+\.example(?::\d+)?
+            (
+                r"\x68\x74\x74\x70(?:\x73){0,1}\x3a\x2f\x2f(?:[\w]){1,}\x2e\x65\x78\x61\x6d\x70\x6c\x65(?:\x3a(?:[\d]){1,}){0,1}",
+                &["https://x.example", "http://x.example", "https://x.example:80"],
+            ),
+            // a$b
+            (r"\x61\z\x62", &[]),
+            // a+?b
+            (r"(?:\x61){1,}\x62", &["ab", "aab"]),
+        ];
+        for (pattern, expected) in cases {
+            let regex = whole_match(pattern).unwrap();
+            let found: Vec<_> = TEXTS.into_iter().filter(|text| regex.is_match(text.as_bytes())).collect();
+            assert_eq!(found, expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_bounded() {
+        assert!(whole_match("((a{1000}){1000}){1000}").is_err());
+        assert!(whole_match("a(").is_err());
+    }
 }

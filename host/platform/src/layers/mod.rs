@@ -5,15 +5,17 @@
 //! Where it is not certain what Starlette would do (an odd host, text that is not ASCII), the app is asked instead.
 
 mod cors;
+mod gzip;
 mod hosts;
 
+use bytes::Bytes;
 use fasterapi_core::layers::{self, Layer as Described};
-use fasterapi_edge::ResponseBody;
 use fasterapi_runtime::RequestHead;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use crate::answers::{redirect, respond};
+use crate::answers::{Whole, redirect};
 use cors::Cors;
+use gzip::Gzip;
 
 /// The layers of an app, the outermost first. None of them: an app without, or one that does them all itself.
 #[derive(Debug, Default)]
@@ -27,6 +29,7 @@ enum Layer {
     Cors(Box<Cors>),
     TrustedHost { hosts: Vec<String>, any: bool },
     HttpsRedirect,
+    Gzip(Gzip),
 }
 
 /// What a request meets on its way in.
@@ -34,7 +37,7 @@ pub(crate) enum Verdict {
     /// It passes.
     Pass,
     /// One of the layers answers it.
-    Answer(Response<ResponseBody>),
+    Answer(Whole),
     /// The app knows, the host does not.
     Ask,
 }
@@ -48,51 +51,47 @@ impl Layers {
         Some(Self { early: described.early, list: list? })
     }
 
-    /// What becomes of a request for a **decoded** path.
-    pub(crate) fn judge(&self, head: &RequestHead, path: &str) -> Verdict {
+    /// What becomes of a request for a **decoded** path, and what its answer is to be dressed in: one that a layer gives,
+    /// in the layers outside of that.
+    pub(crate) fn judge(&self, head: &RequestHead, path: &str) -> (Verdict, Dressing<'_>) {
         for (place, layer) in self.list.iter().enumerate() {
             match layer.judge(head, path) {
                 Verdict::Pass => {}
-                Verdict::Answer(mut answer) if self.early => {
+                Verdict::Answer(answer) if self.early => {
                     let outer = self.list.get(..place).unwrap_or_default();
-                    dress(outer, origin(head), answer.headers_mut());
-                    return Verdict::Answer(answer);
+                    return (Verdict::Answer(answer), Dressing::new(outer, head));
                 }
-                Verdict::Answer(_) | Verdict::Ask => return Verdict::Ask,
+                Verdict::Answer(_) | Verdict::Ask => return (Verdict::Ask, Dressing::new(&[], head)),
             }
         }
-        Verdict::Pass
-    }
-
-    /// Keeps of a request what its answer is to be dressed by.
-    pub(crate) fn dressing(&self, head: &RequestHead) -> Dressing<'_> {
-        let origin = if self.list.is_empty() { None } else { origin(head).cloned() };
-        Dressing { layers: self, origin }
+        (Verdict::Pass, Dressing::new(&self.list, head))
     }
 }
 
-/// What the layers add to an answer of one request.
+/// What layers add to an answer of one request.
 pub(crate) struct Dressing<'a> {
-    layers: &'a Layers,
+    layers: &'a [Layer],
     origin: Option<HeaderValue>,
+    accepts_gzip: bool,
 }
 
-impl Dressing<'_> {
-    pub(crate) fn put_on(&self, headers: &mut HeaderMap) {
-        dress(&self.layers.list, self.origin.as_ref(), headers);
+impl<'a> Dressing<'a> {
+    fn new(layers: &'a [Layer], head: &RequestHead) -> Self {
+        let headers = &head.parts.headers;
+        let origin = if layers.is_empty() { None } else { headers.get(header::ORIGIN).cloned() };
+        Self { layers, origin, accepts_gzip: !layers.is_empty() && gzip::is_accepted(headers) }
     }
-}
 
-fn dress(layers: &[Layer], origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
-    for layer in layers.iter().rev() {
-        if let Layer::Cors(cors) = layer {
-            cors.dress(origin, headers);
+    /// Dresses a whole answer.
+    pub(crate) async fn put_on(&self, status: StatusCode, headers: &mut HeaderMap, body: &mut Bytes) {
+        for layer in self.layers.iter().rev() {
+            match layer {
+                Layer::Cors(cors) => cors.dress(self.origin.as_ref(), headers),
+                Layer::Gzip(gzip) => gzip.dress(self.accepts_gzip, status, headers, body).await,
+                Layer::TrustedHost { .. } | Layer::HttpsRedirect => {}
+            }
         }
     }
-}
-
-fn origin(head: &RequestHead) -> Option<&HeaderValue> {
-    head.parts.headers.get(header::ORIGIN)
 }
 
 impl Layer {
@@ -101,13 +100,14 @@ impl Layer {
             Described::Cors(cors) => Self::Cors(Box::new(Cors::new(cors)?)),
             Described::TrustedHost { hosts, any } => Self::TrustedHost { hosts: hosts.clone(), any: *any },
             Described::HttpsRedirect => Self::HttpsRedirect,
+            Described::Gzip(gzip) => Self::Gzip(Gzip::new(gzip)?),
         })
     }
 
     fn judge(&self, head: &RequestHead, path: &str) -> Verdict {
         match self {
             Self::Cors(cors) => cors.judge(head),
-            Self::TrustedHost { any: true, .. } => Verdict::Pass,
+            Self::TrustedHost { any: true, .. } | Self::Gzip(_) => Verdict::Pass,
             Self::TrustedHost { hosts, .. } => hosts::trusted(hosts, head),
             Self::HttpsRedirect => hosts::https(head, path),
         }
@@ -118,5 +118,18 @@ impl Layer {
 fn plain(status: StatusCode, mut headers: HeaderMap, text: String) -> Verdict {
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    Verdict::Answer(respond(status, headers, text.into()))
+    Verdict::Answer(Whole { status, headers, body: text.into() })
+}
+
+/// All lines of `vary` become one, with `name` at its end.
+fn vary_by(headers: &mut HeaderMap, name: &str) {
+    let mut value = Vec::new();
+    for line in headers.get_all(header::VARY) {
+        value.extend_from_slice(line.as_bytes());
+        value.extend_from_slice(b", ");
+    }
+    value.extend_from_slice(name.as_bytes());
+    if let Ok(value) = HeaderValue::from_bytes(&value) {
+        headers.insert(header::VARY, value);
+    }
 }
