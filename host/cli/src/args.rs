@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::database::DatabaseChoice;
+use crate::{database::DatabaseChoice, server::MAX_REUSE};
 
 /// Serves Python web apps (FastAPI, Starlette, any ASGI) as sandboxed WebAssembly components.
 #[derive(Debug, Parser)]
@@ -218,7 +218,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "SIZE", default_value = "256MiB", env = "FASTERAPI_MAX_INSTANCE_MEMORY")]
     pub max_instance_memory: ByteSize,
     /// Requests that an instance serves before it is replaced; 1 gives every request a fresh one
-    #[arg(long, value_name = "N", default_value_t = 100_000, env = "FASTERAPI_MAX_INSTANCE_REUSE_COUNT",
+    #[arg(long, value_name = "N", default_value_t = MAX_REUSE, env = "FASTERAPI_MAX_INSTANCE_REUSE_COUNT",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub max_instance_reuse_count: u64,
     /// WebSockets that an instance serves at a time; beyond it, those of its route get a further instance

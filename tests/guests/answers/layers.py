@@ -81,12 +81,12 @@ public = made(Middleware(CORSMiddleware, allow_origins=["*"]))
 secure = made(Middleware(HTTPSRedirectMiddleware))
 zipped = made(Middleware(GZipMiddleware))
 zipped_within = made(
-    Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "a.example"]),
+    Middleware(TrustedHostMiddleware, allowed_hosts=["testserver", "a.example"]),
     Middleware(CORSMiddleware, allow_origin_regex=r"^https?://(\w+\.)?b\.example(:\d{2,4})?$", allow_origins=["null"], allow_credentials=True),
     Middleware(GZipMiddleware, minimum_size=1, compresslevel=1),
 )
 zipped_around = made(
     Middleware(GZipMiddleware, minimum_size=1, compresslevel=6, exclude_content_types=("Text/CSV; charset=utf-8", "image/*")),
-    Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "a.example"]),
+    Middleware(TrustedHostMiddleware, allowed_hosts=["testserver", "a.example"]),
     Middleware(CORSMiddleware, allow_origins=["*"], allow_origin_regex=".*", allow_headers=["*"]),
 )

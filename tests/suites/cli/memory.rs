@@ -18,9 +18,8 @@ const SETTLING: usize = 8 * MIB;
 async fn growth(guest: Guest, pg: &str, rounds: usize, ask: impl Fn(usize) -> Ask) -> usize {
     let component = component(guest).await;
     let serve = ["serve", component.to_str().unwrap(), "--addr", "127.0.0.1:0", "--pg", pg];
-    let server =
-        HostProcess::start(host(&[&serve[..], &["--max-instances", "1", "--min-spares", "0"]].concat()))
-            .await;
+    let one = ["--max-instances", "1", "--min-spares", "0", "--max-instance-reuse-count", "1000000"];
+    let server = HostProcess::start(host(&[&serve[..], &one].concat())).await;
     let mut connection = server.client().connect(Protocol::H1).await;
     for number in 0..rounds / 4 {
         connection.send(ask(number)).await.expect(200);
