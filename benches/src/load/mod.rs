@@ -114,7 +114,7 @@ fn measure_app(
     }
     let memory =
         servers.iter().map(|server| Ok((server.kind, server.memory()?))).collect::<Result<Vec<_>>>()?;
-    Ok(report::tables(app, &rows, &memory))
+    Ok(report::tables(options, app, &rows, &memory))
 }
 
 /// The rows of one scenario, a server each.

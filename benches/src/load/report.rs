@@ -22,7 +22,7 @@ pub fn method(options: &Options, app: App, versions: &str) -> String {
     )
 }
 
-pub fn tables(app: App, measured: &[Measured<'_>], memory: &[Used]) -> String {
+pub fn tables(options: &Options, app: App, measured: &[Measured<'_>], memory: &[Used]) -> String {
     let base = app.baseline();
     let mut lines = head(app, base);
     for (scenario, rows) in measured {
@@ -32,7 +32,7 @@ pub fn tables(app: App, measured: &[Measured<'_>], memory: &[Used]) -> String {
         }));
     }
     lines.push(String::new());
-    lines.extend(remarks(app, measured));
+    lines.extend(remarks(options, app, measured));
     lines.extend([
         "| server | memory after it, MiB (PSS) | private dirty, MiB |".into(),
         "|---|--:|--:|".into(),
@@ -88,12 +88,13 @@ fn line(name: &str, app: App, row: &Row, base: Option<&Row>) -> String {
 }
 
 /// What a reader must know before believing the table.
-fn remarks(app: App, measured: &[Measured<'_>]) -> Vec<String> {
+fn remarks(options: &Options, app: App, measured: &[Measured<'_>]) -> Vec<String> {
     let rows =
         || measured.iter().flat_map(|(scenario, rows)| rows.iter().map(move |row| (scenario.name, row)));
     let mut remarks = Vec::new();
-    // With Postgres there, how busy it is stands in the table.
-    for (name, row) in rows().filter(|(_, row)| app != App::Postgres && row.loaded > LOADED) {
+    // With Postgres there, how busy it is stands in the table; and one that polls is always busy.
+    let tells = app != App::Postgres && wrk::sleeps(options, app);
+    for (name, row) in rows().filter(|(_, row)| tells && row.loaded > LOADED) {
         let (server, busy) = (row.kind.name(), row.loaded * 100.0);
         remarks.push(format!(
             "- {name}, {server}: the load's core was {busy:.0} % busy: the server may be faster"
