@@ -105,7 +105,7 @@ async fn what_is_no_json_is_answered_as_the_app_would() {
 }
 
 /// A host whose only instance is busy for a while: what is answered all the same was answered by the host.
-async fn busy(guest: Guest) -> (Host, fasterapi_tests::http::Begun) {
+pub(crate) async fn busy(guest: Guest) -> (Host, fasterapi_tests::http::Begun) {
     let host = Host::start(guest, |config| {
         config.pool.max_instances = 1;
         config.pool.min_spares = 0;

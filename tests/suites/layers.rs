@@ -1,16 +1,17 @@
 //! Starlette's middleware, done by the host in the app's place: over a grid of requests, equal to Starlette's own.
 
-use std::{io::Read, time::Duration};
+use std::io::Read;
 
 use fasterapi_host::LaneChoice;
 use fasterapi_tests::{
     Guest, Host,
     compare::compare_with,
-    eventually,
-    http::{Ask, Begun, Protocol, ask, get, post},
+    http::{Ask, ask, get, post},
     uvicorn::Uvicorn,
 };
 use flate2::read::GzDecoder;
+
+use super::answers::busy;
 
 const TARGETS: [&str; 17] = [
     "/",
@@ -242,19 +243,6 @@ async fn what_the_host_answers_is_compressed_where_it_passes_that_layer() {
         send(get("/").header("origin", "caf\u{e9}")).await.expect(503);
         busy.leave();
     }
-}
-
-/// A host whose only instance is busy for a while.
-async fn busy(guest: Guest) -> (Host, Begun) {
-    let host = Host::start(guest, |config| {
-        config.pool.max_instances = 1;
-        config.pool.min_spares = 0;
-        config.pool.wait = Duration::from_millis(100);
-    });
-    let host = host.await;
-    let busy = host.client().begin(Protocol::H1, get("/busy/60"), false).await;
-    eventually!(host.census() == (1, 0));
-    (host, busy)
 }
 
 #[tokio::test]

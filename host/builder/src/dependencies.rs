@@ -79,13 +79,14 @@ pub(crate) fn site(wheels: &Wheels<'_>, requirements: &Requirements) -> Result<S
         .map_err(|error| BuildError::Internal(format!("packages.toml is malformed: {error}")))?;
     let unpacked = unpacked(wheels, requirements, &policy)?;
     let packages = unpacked.join(PACKAGES_FOLDER);
-    let kdf =
-        if requirements.derives_keys || kdf::named_in(&packages)? { Some(kdf::recipe()?) } else { None };
-    let folder = cache.entry("site", &site_key(&packages, kdf.as_ref())?, |folder| {
+    let kdf = kdf::recipe()?;
+    let folder = cache.entry("site", &site_key(&packages, &kdf, requirements.derives_keys)?, |folder| {
         let site = folder.join("site");
         copy_tree(&packages, &site)?;
         assets::write_sdk(&site)?;
-        kdf.iter().try_for_each(|recipe| wheels.unpack(recipe, &site))?;
+        if requirements.derives_keys || kdf::named_in(&packages)? {
+            wheels.unpack(&kdf, &site)?;
+        }
         compiled::site(cache, toolchain, &site, progress)
     })?;
     let report = read_report(&unpacked.join(REPORT))?;
@@ -98,7 +99,7 @@ pub(crate) fn site(wheels: &Wheels<'_>, requirements: &Requirements) -> Result<S
 }
 
 /// Different requirements often come to the same packages: what pip recorded of each file names the content.
-fn site_key(packages: &Path, kdf: Option<&Recipe>) -> Result<Key, BuildError> {
+fn site_key(packages: &Path, kdf: &Recipe, derives_keys: bool) -> Result<Key, BuildError> {
     let mut records = Vec::new();
     for entry in fs::read_dir(packages).map_err(BuildError::io("read", packages))? {
         let record = entry.map_err(BuildError::io("read", packages))?.path().join("RECORD");
@@ -109,7 +110,8 @@ fn site_key(packages: &Path, kdf: Option<&Recipe>) -> Result<Key, BuildError> {
     records.sort();
     let mut key = KeyMaker::default();
     records.iter().for_each(|record| key.add(record));
-    kdf.iter().for_each(|recipe| key.add(recipe.key().as_str()));
+    key.add(kdf.key().as_str());
+    key.add(if derives_keys { "derives keys" } else { "" });
     assets::add_to(&mut key);
     Ok(key.finish())
 }

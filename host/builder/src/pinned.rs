@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cache::{Cache, create_folder, sha256_file};
 use crate::command::run;
 use crate::toolchain::Toolchain;
+use crate::wheels::unpack_wheel;
 use crate::{BuildError, Progress};
 
 /// Which wheel.
@@ -48,9 +49,7 @@ impl PinnedWheel<'_> {
             return Err(BuildError::Digest { what, expected, found, hint });
         }
         create_folder(folder)?;
-        let mut unzip = toolchain.python();
-        unzip.args(["-I", "-m", "zipfile", "-e"]).arg(&wheel).arg(folder);
-        run(&mut unzip, progress)?.success(&format!("unpacking {}", self.content)).map(drop)
+        unpack_wheel(toolchain, &wheel, folder, self.content, progress)
     }
 
     /// A wheel for a kind of machine may be the same for every Python, but is named for one: that one is asked for.

@@ -22,6 +22,7 @@ use crate::{BuildError, Progress};
 
 use clang::Clang;
 use pack::Source;
+pub(crate) use pack::unpack_wheel;
 use recipe::{Code, Native};
 pub(crate) use recipe::{NativeToolchain, Recipe};
 pub(crate) use rust::missing_packages;
@@ -67,7 +68,7 @@ impl Wheels<'_> {
     /// Makes a wheel, or finds it, and unpacks it among a site's packages.
     pub(crate) fn unpack(&self, recipe: &Recipe, site: &Path) -> Result<(), BuildError> {
         let wheel = self.ensure(recipe)?.join(recipe.wheel(&NativeToolchain::pinned()?));
-        pack::unpack_wheel(self.toolchain, &wheel, site, self.progress)
+        pack::unpack_wheel(self.toolchain, &wheel, site, &recipe.name, self.progress)
     }
 
     fn clang(&self) -> Result<Clang, BuildError> {

@@ -83,7 +83,7 @@ impl Source<'_> {
     /// One file out of a wheel.
     pub(super) fn member(&self, wheel: &Path, member: &str) -> Result<PathBuf, BuildError> {
         let folder = self.work.join("unpacked");
-        unpack_wheel(self.toolchain, wheel, &folder, self.progress)?;
+        unpack_wheel(self.toolchain, wheel, &folder, "a prebuilt wheel", self.progress)?;
         Ok(folder.join(member))
     }
 
@@ -102,16 +102,17 @@ impl Source<'_> {
     }
 }
 
-/// Unpacks all of a wheel into `folder`.
-pub(super) fn unpack_wheel(
+/// Unpacks all of a wheel into `folder`. `what` it is, for the user.
+pub(crate) fn unpack_wheel(
     toolchain: &Toolchain,
     wheel: &Path,
     folder: &Path,
+    what: &str,
     progress: &dyn Progress,
 ) -> Result<(), BuildError> {
     let mut unpack = toolchain.python();
     unpack.args(["-I", "-m", "zipfile", "-e"]).arg(wheel).arg(folder);
-    run(&mut unpack, progress)?.success("unpacking a wheel").map(drop)
+    run(&mut unpack, progress)?.success(&format!("unpacking {what}")).map(drop)
 }
 
 /// A wheel in the place of one that is not made yet.
