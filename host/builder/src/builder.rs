@@ -16,7 +16,7 @@ use crate::requirements::Requirements;
 use crate::sdk::{Config, Run, SdkResult, VERSION};
 use crate::toolchain::Toolchain;
 use crate::wheels::{self, Recipe, Wheels};
-use crate::{BuildError, Event, Progress, Target, assets, docs_assets, files};
+use crate::{BuildError, Event, Progress, Target, assets, docs_assets, files, prelink};
 
 const COMPONENT: &str = "app.wasm";
 
@@ -158,7 +158,7 @@ impl Builder {
         requirements: &Requirements,
         target: &Target,
     ) -> Result<Key, BuildError> {
-        let mut key = KeyMaker::default().part(VERSION).part(target.to_string());
+        let mut key = KeyMaker::default().part(VERSION).part(prelink::VERSION).part(target.to_string());
         assets::add_to(&mut key);
         requirements.add_to(&mut key);
         self.add_wheels_to(&mut key)?;

@@ -24,7 +24,7 @@ use crate::project::Project;
 use crate::requirements::Requirements;
 use crate::sdk::{Config, Run, SdkResult, VERSION};
 use crate::toolchain::Toolchain;
-use crate::{BuildError, Event, Progress, Target, assets, docs_assets};
+use crate::{BuildError, Event, Progress, Target, assets, docs_assets, prelink};
 
 const COMPONENT: &str = "packages.wasm";
 const SITE: &str = "site.json";
@@ -124,7 +124,7 @@ struct Packages<'a> {
 
 impl Packages<'_> {
     fn key(&self) -> Result<KeyMaker, BuildError> {
-        let mut key = KeyMaker::default().part(VERSION).part("draft");
+        let mut key = KeyMaker::default().part(VERSION).part(prelink::VERSION).part("draft");
         assets::add_to(&mut key);
         self.requirements.add_to(&mut key);
         self.builder.add_wheels_to(&mut key)?;

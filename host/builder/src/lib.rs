@@ -26,6 +26,7 @@ mod imports;
 mod kdf;
 pub mod pg_binaries;
 mod pinned;
+mod prelink;
 mod progress;
 mod project;
 mod pyproject;

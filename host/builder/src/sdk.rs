@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cache::create_folder;
 use crate::component::Componentize;
+use crate::prelink::prelink;
 use crate::toolchain::Toolchain;
 use crate::{BuildError, Target};
 
@@ -143,7 +144,8 @@ impl Run<'_> {
         let job = Componentize { toolchain, folders: &folders, world, module, output };
         let outcome = job.run(self.work)?;
         match read_result(&path)? {
-            Some(result) if !result.ok || outcome.status.success() => Ok(result),
+            Some(result) if !result.ok => Ok(result),
+            Some(result) if outcome.status.success() => prelinked(output).map(|()| result),
             _ => Err(BuildError::Tool { what: "componentize-py".into(), output: outcome.tail }),
         }
     }
@@ -157,6 +159,12 @@ impl Run<'_> {
     pub(crate) fn site(&self) -> PathBuf {
         self.work.join("site")
     }
+}
+
+/// Gives the component that was written its addresses.
+fn prelinked(component: &Path) -> Result<(), BuildError> {
+    let written = fs::read(component).map_err(BuildError::io("read", component))?;
+    fs::write(component, prelink(&written)?).map_err(BuildError::io("write", component))
 }
 
 fn read_result(path: &Path) -> Result<Option<SdkResult>, BuildError> {
