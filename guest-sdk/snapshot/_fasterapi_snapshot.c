@@ -3,7 +3,8 @@
 // Every instance begins as the same pages of memory, and has a page for itself as soon as it writes there. A count that
 // goes up and down again leaves a page as it was, but no longer shared.
 
-#include <Python.h>
+#include "heap.h"
+
 #include <stdlib.h>
 
 // What is still to be walked through.
@@ -99,6 +100,7 @@ static PyObject *immortalize(PyObject *module, PyObject *mortal) {
 static PyMethodDef functions[] = {
     {"immortalize", immortalize, METH_O,
      "Makes all objects immortal but those in this list, and those whose end would be noticed."},
+    {"use_heap", use_heap, METH_NOARGS, "Has Python take small blocks of memory from a heap of their own."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -129,6 +129,30 @@ async fn memory_has_a_limit_that_an_app_can_handle() {
 }
 
 #[tokio::test]
+async fn small_objects_keep_what_is_in_them_and_give_back_their_memory() {
+    let host = Host::start(Guest::CONFORMANCE, |config| config.instance.memory = 96 << 20).await;
+    let ask = |target: &str| {
+        let request = get(target);
+        let client = host.client();
+        async move { client.send(request).await.expect(200).json() }
+    };
+    assert_eq!(ask("/faults/churn?rounds=20000").await["wrong"], 0);
+    // What one size had is there for another: of each, more than half of what there is, by turns.
+    for size in [16, 240, 40, 120, 16, 1000, 40] {
+        let answer = ask(&format!("/faults/hog-small?size={size}&mebibytes=12")).await;
+        assert_eq!(
+            (&answer["intact"], &answer["count"]),
+            (&true.into(), &((12 << 20) / size).into()),
+            "{size}"
+        );
+    }
+    let beyond = ask("/faults/hog-small?size=64&mebibytes=200").await;
+    assert!(beyond["memory_error"] == true && beyond["held"].as_u64() > Some(100_000), "{beyond}");
+    assert_eq!(ask("/faults/churn?rounds=20000").await["wrong"], 0);
+    assert_eq!(ask("/faults/hog-small?size=200&mebibytes=12").await["intact"], true);
+}
+
+#[tokio::test]
 async fn an_instance_has_no_threads_no_files_and_no_sockets() {
     let host = Host::conformance().await;
     let ask = |target: String| async move { host.client().send(get(&target)).await.expect(200).json() };

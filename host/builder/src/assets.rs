@@ -22,9 +22,13 @@ pub(crate) const NATIVE_TOOLCHAIN: &str = include_str!("../../../guest-sdk/wasi-
 pub(crate) const C_TOOLCHAIN: &str = include_str!("../../../guest-sdk/wasi-wheels/c-toolchain.toml");
 pub(crate) const PACKAGES: &str = include_str!("../../../guest-sdk/wasi-wheels/packages.toml");
 
-/// The module that makes a snapshot's objects immortal: its name, its source, and what is compiled of it.
+/// The module in C that readies a snapshot: its name, its sources, and what is compiled of them.
 pub(crate) const SNAPSHOT_NAME: &str = "_fasterapi_snapshot";
-pub(crate) const SNAPSHOT_SOURCE: &str = include_str!("../../../guest-sdk/snapshot/_fasterapi_snapshot.c");
+pub(crate) const SNAPSHOT_SOURCES: [(&str, &str); 3] = [
+    ("heap.h", include_str!("../../../guest-sdk/snapshot/heap.h")),
+    ("heap.c", include_str!("../../../guest-sdk/snapshot/heap.c")),
+    ("module.c", include_str!("../../../guest-sdk/snapshot/_fasterapi_snapshot.c")),
+];
 const SNAPSHOT: &[u8] =
     include_bytes!("../../../guest-sdk/snapshot/_fasterapi_snapshot.cpython-314-wasm32-wasi.so");
 

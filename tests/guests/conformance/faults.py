@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import random
 import sys
 import threading
 
@@ -68,6 +69,45 @@ def hog_unhandled():
     parts = []
     while True:
         parts.append(bytearray(1 << 20))
+
+
+@router.get("/hog-small")
+def hog_small(size: int, mebibytes: int):
+    """Takes memory in many objects of one size, and lets it go."""
+    parts = []
+    try:
+        for number in range((mebibytes << 20) // size):
+            parts.append(number.to_bytes(4, "big") * (size // 4))
+    except MemoryError:
+        held, parts = len(parts), []
+        return {"memory_error": True, "held": held}
+    intact = all(part == number.to_bytes(4, "big") * (size // 4) for number, part in enumerate(parts))
+    return {"count": len(parts), "intact": intact}
+
+
+@router.get("/churn")
+def churn(rounds: int):
+    """Makes, grows, shrinks and lets go objects of all small sizes, in an order that is always the same."""
+    dice = random.Random(1)
+    held: dict[int, tuple[bytes, bytearray, list[int]]] = {}
+    wrong = 0
+    for number in range(rounds):
+        place, size = dice.randrange(500), dice.randrange(700)
+        old = held.pop(place, None)
+        if old is not None:
+            text, grown, numbers = old
+            wrong += text != bytes([len(text) % 251]) * len(text)
+            wrong += grown != bytes(range(256)) * (len(grown) // 256)
+            wrong += numbers != list(range(len(numbers)))
+        grown = bytearray()
+        for _ in range(size % 4):
+            grown += bytes(range(256))
+        numbers = []
+        for entry in range(size % 60):
+            numbers.append(entry)
+        del numbers[size % 30 :]
+        held[place] = (bytes([size % 251]) * size, grown, numbers)
+    return {"wrong": wrong, "held": sum(len(text) for text, _, _ in held.values())}
 
 
 @router.get("/thread")

@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import _phase
 from .._wasm.loop import Loop, outside_loop
-from . import immortal, lanes, load, protocol, sources, stand_ins, warm, zones
+from . import heap, immortal, lanes, load, protocol, sources, stand_ins, warm, zones
 from .manifest import manifest
 from .paths import APP, META
 from .preload import attempt, preload
@@ -157,3 +157,4 @@ def settle(loop: Loop) -> None:
     gc.collect()
     immortal.make()
     gc.freeze()  # what the snapshot holds is never garbage: collections at run time need not look at it
+    heap.use()
