@@ -12,7 +12,7 @@ use super::globals::Constants;
 const LARGEST_OFFSET: i32 = 1024;
 
 /// The function's instructions: reads of constant globals are constants, and a small number that is added to an address last is
-/// the offset of the load or store. (CPython is compiled with `-fwrapv`, so its compiler may not do so.)
+/// the offset of the load or store. (In componentize-py's Python most fields of objects are reached by such a sum.)
 pub(super) fn settled<'a>(function: &FunctionBody<'a>, constants: &Constants) -> Result<Vec<Operator<'a>>> {
     let mut operators = Vec::new();
     for operator in function.get_operators_reader()? {
