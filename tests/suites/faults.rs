@@ -137,7 +137,7 @@ async fn small_objects_keep_what_is_in_them_and_give_back_their_memory() {
         async move { client.send(request).await.expect(200).json() }
     };
     assert_eq!(ask("/faults/churn?rounds=20000").await["wrong"], 0);
-    // What one size had is there for another: of each, more than half of what there is, by turns.
+    // What one size had is there for another: together they are more than there is.
     for size in [16, 240, 40, 120, 16, 1000, 40] {
         let answer = ask(&format!("/faults/hog-small?size={size}&mebibytes=12")).await;
         assert_eq!(

@@ -128,8 +128,14 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     /// Makes the component `output`, unless the result says why there is none.
     pub(crate) fn component(&self, world: &str, output: &Path) -> Result<SdkResult, BuildError> {
-        let result = self.once(world, output)?;
-        if result.ok && result.compiled.site > MOST_COMPILED { self.once(world, output) } else { Ok(result) }
+        let mut result = self.once(world, output)?;
+        if result.ok && result.compiled.site > MOST_COMPILED {
+            result = self.once(world, output)?;
+        }
+        if result.ok {
+            prelinked(output)?;
+        }
+        Ok(result)
     }
 
     fn once(&self, world: &str, output: &Path) -> Result<SdkResult, BuildError> {
@@ -144,8 +150,7 @@ impl Run<'_> {
         let job = Componentize { toolchain, folders: &folders, world, module, output };
         let outcome = job.run(self.work)?;
         match read_result(&path)? {
-            Some(result) if !result.ok => Ok(result),
-            Some(result) if outcome.status.success() => prelinked(output).map(|()| result),
+            Some(result) if !result.ok || outcome.status.success() => Ok(result),
             _ => Err(BuildError::Tool { what: "componentize-py".into(), output: outcome.tail }),
         }
     }

@@ -16,12 +16,12 @@ const LARGEST_OFFSET: i32 = 1024;
 pub(super) fn settled<'a>(function: &FunctionBody<'a>, constants: &Constants) -> Result<Vec<Operator<'a>>> {
     let mut operators = Vec::new();
     for operator in function.get_operators_reader()? {
-        operators.push(match operator? {
-            Operator::GlobalGet { global_index } if constants.contains_key(&global_index) => {
-                Operator::I32Const { value: constants.get(&global_index).copied().unwrap_or_default() }
-            }
-            other => other,
-        });
+        let operator = operator?;
+        let constant = match &operator {
+            Operator::GlobalGet { global_index } => constants.get(global_index),
+            _ => None,
+        };
+        operators.push(constant.map_or(operator, |&value| Operator::I32Const { value }));
     }
     fold_offsets(&mut operators);
     Ok(operators)

@@ -17,7 +17,7 @@ pub(super) fn build(
     clang: &Clang,
     unpacked: &Path,
 ) -> Result<PathBuf, BuildError> {
-    let compile = |file: &String| compile(source, code, clang, unpacked, file);
+    let compile = |file: &String| compile(clang, &code.flags, unpacked, source.work, file, source.progress);
     let objects = code.sources.iter().map(compile).collect::<Result<Vec<_>, _>>()?;
     let module = source.work.join("module.so");
     link(clang, source.toolchain, name(&native.module), &objects, &module, source.progress)?;
@@ -41,18 +41,20 @@ pub(super) fn link(
     run(link.arg("-o").arg(module), progress)?.success("linking for WASI").map(drop)
 }
 
-fn compile(
-    source: &Source<'_>,
-    code: &CCode,
+/// Compiles `file`, which stands in `sources`, to an object in `work`.
+pub(super) fn compile(
     clang: &Clang,
-    unpacked: &Path,
+    flags: &[String],
+    sources: &Path,
+    work: &Path,
     file: &str,
+    progress: &dyn Progress,
 ) -> Result<PathBuf, BuildError> {
-    let object = source.work.join(file.replace('/', "-")).with_extension("o");
+    let object = work.join(file.replace('/', "-")).with_extension("o");
     let mut compile = clang.tool("clang");
-    compile.current_dir(unpacked).args(clang.flags(source.work)).args(&code.flags);
+    compile.current_dir(sources).args(clang.flags(work)).args(flags);
     compile.args(["-c", file, "-o"]).arg(&object);
-    run(&mut compile, source.progress)?.success(&format!("compiling {file} for WASI"))?;
+    run(&mut compile, progress)?.success(&format!("compiling {file} for WASI"))?;
     Ok(object)
 }
 

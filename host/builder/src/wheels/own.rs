@@ -5,7 +5,6 @@ use std::fs;
 
 use super::Wheels;
 use super::c;
-use crate::command::run;
 use crate::{BuildError, assets};
 
 impl Wheels<'_> {
@@ -13,20 +12,16 @@ impl Wheels<'_> {
     pub(crate) fn snapshot_module(&self) -> Result<Vec<u8>, BuildError> {
         let clang = self.clang()?;
         let work = self.cache.scratch()?;
+        let work = work.path();
         for (name, text) in assets::SNAPSHOT_SOURCES {
-            let path = work.path().join(name);
+            let path = work.join(name);
             fs::write(&path, text).map_err(BuildError::io("write", &path))?;
         }
-        let mut objects = Vec::new();
-        for (name, _) in assets::SNAPSHOT_SOURCES.iter().filter(|(name, _)| name.ends_with(".c")) {
-            let object = work.path().join(name).with_extension("o");
-            let mut compile = clang.tool("clang");
-            compile.current_dir(work.path()).args(clang.flags(work.path()));
-            run(compile.args(["-c", name, "-o"]).arg(&object), self.progress)?
-                .success("compiling the snapshot's module")?;
-            objects.push(object);
-        }
-        let module = work.path().join("module.so");
+        let sources = assets::SNAPSHOT_SOURCES.iter().filter(|(name, _)| name.ends_with(".c"));
+        let objects = sources
+            .map(|(name, _)| c::compile(&clang, &[], work, work, name, self.progress))
+            .collect::<Result<Vec<_>, _>>()?;
+        let module = work.join("module.so");
         c::link(&clang, self.toolchain, assets::SNAPSHOT_NAME, &objects, &module, self.progress)?;
         fs::read(&module).map_err(BuildError::io("read", &module))
     }
