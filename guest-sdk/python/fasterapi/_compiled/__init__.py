@@ -9,5 +9,6 @@ back:
   host's next call takes it up inside FastAPI's own middleware and exception handlers (`lane.Lane.finish`).
 
 `reasons` says which routes have a plan, and in words why others have not; `source` writes the plan's code; `support` is what that code
-calls, with `generators` for dependencies that `yield`; `layers` puts the app's middleware around a plan; `lane` is the table of plans.
+calls, with `generators` for dependencies that `yield`; `layers` puts the app's middleware around a plan, with `dispatch` for functions of
+the app's own; `lane` is the table of plans.
 """

@@ -50,10 +50,10 @@ class Lane:
         self._before: WeakSet[asyncio.Task[Any]] = WeakSet()
         """Tasks that start-up left running."""
         self._routes = len(app.router.routes)
-        self.take_middleware()
         self.lifted = lifted
         self._watched = lifted if lifted is not None and lifted.may_change() else None
-        self._layers = Layers(app) if app.user_middleware and lifted is None else None
+        self._layers = Layers(app, self.support) if app.user_middleware and lifted is None else None
+        self.take_middleware()
         for place, route in enumerate(routes):
             self._add(place, route)
 
@@ -79,7 +79,8 @@ class Lane:
         self._replies = [self._reply(plan) for plan in self.plans]
         self.support.state = state
         self._before = WeakSet(asyncio.all_tasks(loop))
-        self._enabled = reasons.of_app(self.app) is None and len(self.app.router.routes) == self._routes
+        unchanged = reasons.of_app(self.app) is None and len(self.app.router.routes) == self._routes
+        self._enabled = unchanged and (self._layers is None or self._layers.started(self.app, loop))
 
     # --- the call ---
 
@@ -114,9 +115,10 @@ class Lane:
     def _reply(self, plan: Plan) -> Callable[[str, str, bytes], str]:
         """What runs a plan, in a context of its own."""
         run, loop = plan.run, self._loop
+        context = Context if self._layers is None else self._layers.context
 
         def waiting(packed: str, head: str, body: bytes) -> str:
-            task: asyncio.Task[str] = asyncio.Task(run(packed, head, body), loop=loop, context=Context(), **EAGER)
+            task: asyncio.Task[str] = asyncio.Task(run(packed, head, body), loop=loop, context=context(), **EAGER)
             if task.done():
                 return task.result()
             self.support.pending = Outcome(plan, {}, waiting=task)
@@ -125,13 +127,13 @@ class Lane:
         def threaded(packed: str, head: str, body: bytes) -> str:
             set_running_loop(None)
             try:
-                text: str = Context().run(run, packed, head, body)
+                text: str = context().run(run, packed, head, body)
             finally:
                 set_running_loop(loop)
             return text
 
         def direct(packed: str, head: str, body: bytes) -> str:
-            text: str = Context().run(run, packed, head, body)
+            text: str = context().run(run, packed, head, body)
             return text
 
         return waiting if plan.waits else threaded if plan.threaded else direct
@@ -139,7 +141,7 @@ class Lane:
     def _layered(self, plan: Plan, reply: Callable[[str, str, bytes], str], packed: str, head: str, body: bytes) -> str:
         """The reply of a plan within the app's middleware."""
         assert self._layers is not None
-        return self._layers.around(self.support, plan, head, lambda: reply(packed, head, body))
+        return self._layers.around(plan, head, body, lambda: reply(packed, head, body))
 
     def _behind(self, plan: Plan, text: str) -> str:
         """Has the ASGI lane give an answer whose request left tasks behind, or changed what the host goes by, and run them."""
@@ -159,20 +161,35 @@ class Lane:
     async def finish(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends what became of the request, as an ASGI application: within FastAPI's own middleware, which sees its exceptions."""
         scope["app"] = self.app
-        pending = self.support.pending
+        uncalled.hand_over()
+        call = current_call.get()
+        if call is not None:
+            call.adopts = self._began
+        pending, layers = self.support.pending, self._layers
         if pending is not None and pending.dressed:
             await self._outcome(scope, receive, send)
-        else:
+        elif layers is None:
             await self._stack(scope, receive, send)
+        else:
+            well = False
+            try:
+                await self._stack(layers.take_up(scope, receive), receive, send)
+                well = True
+            finally:
+                await layers.end(well)
+                self.support.pending = None
 
     def take_middleware(self) -> None:
         """Puts FastAPI's middleware, as the app has it now, around `_outcome` in place of its router."""
         app = self.app
         router, app.router = app.router, self._outcome
+        user_middleware = app.user_middleware
+        if self._layers is not None:
+            app.user_middleware = self._layers.in_asgi(user_middleware)
         try:
             self._stack: ASGIApp = app.build_middleware_stack()
         finally:
-            app.router = router
+            app.router, app.user_middleware = router, user_middleware
 
     async def _outcome(self, scope: Scope, receive: Receive, send: Send) -> None:
         outcome, self.support.pending = self.support.pending, None
@@ -181,10 +198,9 @@ class Lane:
         self.support.receive = receive
         if self.support.inbox is not None:
             self.support.inbox.link(receive)
-        uncalled.hand_over()
-        call = current_call.get()
-        if call is not None:
-            call.adopts = self._began
+        if outcome.replayed:
+            await self.app.router(scope, receive, send)
+            return
         if outcome.waiting is not None:
             awaited = await self._awaited(outcome)
             if awaited is None:

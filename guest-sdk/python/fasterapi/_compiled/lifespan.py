@@ -11,13 +11,14 @@ from typing import Any
 
 from fastapi.routing import _DefaultLifespan, _merge_lifespan_context
 
+from .dispatch import is_dispatch
 from .reasons import PURE
 
 
 def is_needed(app: Any) -> bool:
     """Whether start-up and shut-down of an application (which `reasons.of_app` has nothing against) do something."""
     layers: list[Any] = [middleware.cls for middleware in app.user_middleware]
-    return "FASTAPI_OTEL_AUTO_CONFIGURE" in os.environ or any(cls not in PURE for cls in layers) or not _is_idle(app.router.lifespan_context)
+    return "FASTAPI_OTEL_AUTO_CONFIGURE" in os.environ or any(cls not in PURE and not is_dispatch(cls) for cls in layers) or not _is_idle(app.router.lifespan_context)
 
 
 def _is_idle(context: Any) -> bool:

@@ -80,6 +80,8 @@ class Outcome:
     """Those of them that end before the response is sent."""
     dressed: bool = False
     """Whether the response has been through the app's middleware."""
+    replayed: bool = False
+    """Whether nothing behind the app's middleware ran: FastAPI's router answers."""
 
 
 def pack(response: Response, largest: int) -> str | None:
@@ -93,9 +95,7 @@ def packed(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, lar
     """A reply's text; none when it would be too long, or no valid head."""
     if len(body) > largest:
         return None
-    fields = [b"%d" % status]
-    for name, value in headers:
-        fields += (name.lower(), value)
+    fields = [b"%d" % status, *[text for name, value in headers for text in (name.lower(), value)]]
     head = b"\0".join(fields)
     if b"\2" in head or b"\3" in head or head.count(b"\0") != len(fields) - 1:
         return None
@@ -105,13 +105,21 @@ def packed(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, lar
         return f"{BYTES}{head.decode('latin-1')}{BYTES}{body.decode('latin-1')}"
 
 
-def unpack(text: str, status: int) -> Response:
-    """The response that a reply's text stands for."""
+def taken_apart(text: str, status: int) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body that a reply's text stands for."""
     mark = text[:1]
     if mark not in (TEXT, BYTES):
-        return Response(text.encode(), status, media_type="application/json")
-    head, _, body = text[1:].partition(mark)
+        body = text.encode()
+        length = [] if status < 200 or status in (204, 304) else [(b"content-length", b"%d" % len(body))]
+        return status, [*length, (b"content-type", b"application/json")], body
+    head, _, rest = text[1:].partition(mark)
     fields = head.encode("latin-1").split(b"\0")
-    response = Response(body.encode("utf-8" if mark == TEXT else "latin-1"), int(fields[0]))
-    response.raw_headers = list(zip(fields[1::2], fields[2::2]))
+    return int(fields[0]), list(zip(fields[1::2], fields[2::2])), rest.encode("utf-8" if mark == TEXT else "latin-1")
+
+
+def unpack(text: str, status: int) -> Response:
+    """The response that a reply's text stands for."""
+    number, headers, body = taken_apart(text, status)
+    response = Response(body, number)
+    response.raw_headers = headers
     return response

@@ -17,6 +17,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from .dispatch import is_dispatch
+
 _FASTAPI = "0.165."
 """The FastAPI whose insides this package knows."""
 
@@ -35,7 +37,7 @@ def of_app(app: Any) -> str | None:
     if not fastapi.__version__.startswith(_FASTAPI):
         return f"FastAPI is {fastapi.__version__}: plans are made for {_FASTAPI}x"
     classes: list[Any] = [middleware.cls for middleware in app.user_middleware]
-    others = [_name(cls) for cls in classes if cls not in PURE]
+    others = [_name(cls) for cls in classes if cls not in PURE and not is_dispatch(cls)]
     if others:
         return "middleware: " + ", ".join(others)
     return next((reason for found, reason in _unusual(app) if found), None)

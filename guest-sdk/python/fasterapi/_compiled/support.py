@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import Context
 from inspect import isasyncgen
 from typing import Any
 
@@ -19,6 +20,7 @@ from starlette._exception_handler import _lookup_exception_handler
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
 
 from .._asgi import scope as scopes
 from .._wasm.calls import EAGER
@@ -51,6 +53,12 @@ class Support:
         """Dependencies of the request under way that end behind its answer."""
         self.receive: Any = None
         """The ASGI lane's, once the request is there."""
+        self.scope: Scope | None = None
+        """The scope that the app's own middleware has seen."""
+        self.context: Context
+        """The context of the plan under way, within the app's own middleware."""
+        self.deferred: list[tuple[Context, list[Any]]] | None = None
+        """Dependencies that end once the app's own middleware has the answer."""
 
     def end(self) -> None:
         """A request is answered."""
@@ -61,7 +69,7 @@ class Support:
 
     def request(self, plan: Plan, raw: dict[str, Any], head: str, body: bytes, taken: bool) -> Request:
         """The request as FastAPI's own code sees it. `taken`: FastAPI has read the body."""
-        scope = scopes.from_head(head, self.state)
+        scope = self.scope if self.scope is not None else scopes.from_head(head, self.state)
         scope.update(self.routed(plan, raw), app=self.app, router=self.app.router)
         self.inbox = inbox = Inbox(body)
         if self.receive is not None:
@@ -127,6 +135,9 @@ class Support:
 
     def leave(self, generators: list[Any]) -> None:
         """Ends the dependencies of a request that was answered. It is too late for what they raise: it is logged, as by any server."""
+        if self.deferred is not None:
+            self.deferred.append((self.context, list(generators)))
+            return
         if any(isasyncgen(generator) for generator in generators):
             # A task, for the answer does not wait for it: one that is not done at once goes on behind the answer.
             self.leaving = asyncio.Task(leave_async(list(generators)), loop=asyncio.get_running_loop(), **EAGER)
