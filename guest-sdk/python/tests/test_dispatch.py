@@ -249,6 +249,20 @@ async def fails_after(request: Request, call_next: Next, log: list[str]) -> Resp
     raise ValueError("after")
 
 
+async def exits(request: Request, call_next: Next, log: list[str]) -> Response:
+    await call_next(request)
+    raise SystemExit(3)
+
+
+async def exits_late(request: Request, call_next: Next, log: list[str]) -> Response:
+    await asyncio.sleep(0)
+    raise SystemExit(3)
+
+
+async def returns_nothing(request: Request, call_next: Next, log: list[str]) -> Any:
+    await call_next(request)
+
+
 async def adds_background(request: Request, call_next: Next, log: list[str]) -> Response:
     from starlette.background import BackgroundTask
 
@@ -294,6 +308,9 @@ STACKS: dict[str, tuple[Any, ...]] = {
     "lingers": (lingers,),
     "fails": (fails,),
     "fails after": (fails_after,),
+    "exits": (exits,),
+    "exits late": (exits_late,),
+    "returns nothing": (returns_nothing,),
     "background": (adds_background,),
     "streams": (streams,),
     "class": (Counts,),

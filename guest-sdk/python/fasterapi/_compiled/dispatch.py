@@ -94,8 +94,18 @@ class Dispatch:
         context = copy_context() if functions.begun else Context()
         functions.begun[self._place] = begun
         function: Any = functions.functions[self._place](begun.request, begun.call_next)
-        begun.task = asyncio.Task(function, loop=functions.loop, context=context, **EAGER)
+        begun.task = asyncio.Task(_contained(function), loop=functions.loop, context=context, **EAGER)
         return begun.answer()
+
+
+async def _contained(function: Awaitable[Response]) -> Response | BaseException:
+    """What the function returns, or what ends it and is for nobody but its request: of a task, the whole loop would end by it."""
+    try:
+        return await function
+    except (Exception, asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException as error:
+        return error
 
 
 class Begun:
@@ -104,7 +114,7 @@ class Begun:
     def __init__(self, dispatch: Dispatch, scope: Scope, receive: Receive) -> None:
         self.scope = scope
         self.request = _CachedRequest(scope, receive, _unsendable)
-        self.task: asyncio.Task[Response]
+        self.task: asyncio.Task[Response | BaseException]
         self._dispatch = dispatch
         self._next: asyncio.Future[Next] | None = None
         """Starlette's own `call_next`, once the request has moved."""
@@ -131,7 +141,7 @@ class Begun:
         if not task.done() or task.cancelled() or task.exception() is not None:
             raise Moved
         response = task.result()
-        if getattr(response, "background", None) is not None:
+        if isinstance(response, BaseException) or getattr(response, "background", None) is not None:
             raise Moved
         parts: list[bytes] | None = None
         if response is self._response:
@@ -147,7 +157,10 @@ class Begun:
         moved = self._moved()
         if not moved.done():
             moved.set_result(call_next)
-        return await self.task
+        response = await self.task
+        if isinstance(response, BaseException):
+            raise response
+        return response
 
     def _may_pass(self) -> bool:
         """Whether what stands within may answer what the host took out of the request."""
