@@ -24,19 +24,19 @@ use crate::suite::Suite;
 
 /// A request for the app.
 #[derive(Clone, Copy)]
-struct Request {
-    name: &'static str,
+pub struct Request {
+    pub name: &'static str,
     method: &'static str,
     path: &'static str,
     body: &'static str,
     /// The compiled lane's name for it.
-    compiled: Option<&'static str>,
+    pub compiled: Option<&'static str>,
 }
 
 const ITEM: &str =
     r#"{"name":"teapot","price":12.5,"tags":["kitchen","tea"],"description":"short and stout"}"#;
 
-const REQUESTS: [Request; 3] = [
+pub const REQUESTS: [Request; 3] = [
     Request {
         name: "warm call, ASGI lane, `def`",
         method: "GET",
@@ -97,7 +97,7 @@ pub fn run(suite: &mut Suite) -> Result<()> {
 }
 
 /// The plan of a request's route. Its path and query have no parameters.
-fn plan(routes: &[Route], request: &Request) -> Result<u32> {
+pub fn plan(routes: &[Route], request: &Request) -> Result<u32> {
     let serves =
         |route: &&Route| route.path == request.path && route.methods.iter().any(|m| m == request.method);
     let plan = routes.iter().find(serves).and_then(|route| route.plan.as_ref());
@@ -182,7 +182,8 @@ fn warm(
     suite.runtime.block_on(ask(&mut instance, request, plan))
 }
 
-async fn ask(instance: &mut Instance, request: &Request, plan: Option<u32>) -> Result<()> {
+/// Has `instance` answer `request`, in the lane of its plan if there is one.
+pub async fn ask(instance: &mut Instance, request: &Request, plan: Option<u32>) -> Result<()> {
     let (exchange, answer) = tokio::sync::oneshot::channel();
     let body = Bytes::from_static(request.body.as_bytes());
     let planned = plan.map(|plan| PlannedCall {

@@ -3,11 +3,14 @@
 //! Criterion times each; the table has medians. Nothing else should run meanwhile: half of these are microseconds.
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measures")]
 
+mod against;
 mod guest;
 mod memory;
 mod postgres;
 mod route;
 mod suite;
+
+use std::path::PathBuf;
 
 use clap::Parser;
 use fasterapi_benches::{machine, results};
@@ -19,6 +22,9 @@ struct Options {
     /// Only what has this in its name
     #[arg(default_value = "")]
     filter: String,
+    /// Compare the warm calls with those of another build of the benchmark's app (an absolute path), by turns; may be repeated
+    #[arg(long, value_name = "WASM", conflicts_with = "write_results")]
+    against: Vec<PathBuf>,
     /// Write the table into benches/RESULTS.md
     #[arg(long)]
     write_results: bool,
@@ -30,6 +36,10 @@ struct Options {
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let mut suite = suite::Suite::new(&options.filter)?;
+    if !options.against.is_empty() {
+        println!("\n{}\n\n{}", machine::describe(), against::run(&suite, &options.against)?);
+        return Ok(());
+    }
     // First, while the process is small.
     let memory = memory::measure(&suite)?;
     route::run(&mut suite);
