@@ -1,6 +1,6 @@
 """Middleware functions of the app's own around plans: the same requests in both lanes; the answers, and what ran in its order, must be equal."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: the routes are local functions, and FastAPI reads their annotations.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -18,7 +18,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from fasterapi._compiled import dispatch, lane as lanes, reasons
+from fasterapi._compiled import dispatch, lane as lanes, reasons, support
 from fasterapi._wasm import threads
 
 Next = Callable[[Request], Awaitable[Response]]
@@ -402,7 +402,7 @@ def lanes_of(host: FakeHost) -> Iterator[Ask]:
 def begins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whether a task begins at once, as in a component, or later, as no task does otherwise before Python 3.12."""
     if request.param == "eager":
-        for module in (dispatch, lanes):
+        for module in (dispatch, lanes, support):
             patched = type("asyncio", (), {**vars(asyncio), "Task": EagerTask})
             monkeypatch.setattr(module, "asyncio", patched)
             monkeypatch.setattr(module, "EAGER", {})

@@ -60,6 +60,19 @@ def end(generator: Any) -> None:
         generator.close()
 
 
+def leave(generators: list[Any]) -> None:
+    """Ends generators in reverse order. It is too late for what they raise: it is logged."""
+    try:
+        while generators:
+            generator = generators.pop()
+            try:
+                thread(end, generator)
+            except Exception as error:
+                unwind(generators, (), error)
+    except BaseException as error:
+        logger.error("Exception in ASGI application\n", exc_info=error)
+
+
 async def leave_async(generators: list[Any]) -> None:
     """Ends generators of both kinds in reverse order. It is too late for what they raise: it is logged."""
     try:

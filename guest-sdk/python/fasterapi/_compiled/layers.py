@@ -120,7 +120,7 @@ class Layers:
         support = self._support
         deferred, support.deferred = support.deferred, None
         for context, generators in deferred or ():
-            context.run(support.leave, generators)
+            support.leave(generators, context)
 
     # --- in the ASGI lane ---
 

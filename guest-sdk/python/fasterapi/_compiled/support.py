@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from contextvars import Context
+from contextvars import Context, copy_context
 from inspect import isasyncgen
 from typing import Any
 
@@ -25,11 +24,9 @@ from starlette.types import Scope
 from .._asgi import scope as scopes
 from .._wasm.calls import EAGER
 from .drive import drive
-from .generators import end, enter, enter_async, leave_async, leave_functions, leave_functions_async, thread, unwind
+from .generators import enter, enter_async, leave, leave_async, leave_functions, leave_functions_async, thread, unwind
 from .inbox import Inbox
 from .plan import REPLAY, Outcome, Plan, Replay, pack
-
-logger = logging.getLogger("fasterapi.error")
 
 
 class Support:
@@ -133,24 +130,19 @@ class Support:
     leave_functions = staticmethod(leave_functions)
     leave_functions_async = staticmethod(leave_functions_async)
 
-    def leave(self, generators: list[Any]) -> None:
-        """Ends the dependencies of a request that was answered. It is too late for what they raise: it is logged, as by any server."""
+    def leave(self, generators: list[Any], context: Context | None = None) -> None:
+        """Ends the dependencies of a request that was answered. It is too late for what they raise: it is logged, as by any server.
+        `context`: the plan's, once it is over."""
         if self.deferred is not None:
             self.deferred.append((self.context, list(generators)))
             return
         if any(isasyncgen(generator) for generator in generators):
             # A task, for the answer does not wait for it: one that is not done at once goes on behind the answer.
-            self.leaving = asyncio.Task(leave_async(list(generators)), loop=asyncio.get_running_loop(), **EAGER)
-            return
-        try:
-            while generators:
-                generator = generators.pop()
-                try:
-                    thread(end, generator)
-                except Exception as error:
-                    unwind(generators, (), error)
-        except BaseException as error:
-            logger.error("Exception in ASGI application\n", exc_info=error)
+            self.leaving = asyncio.Task(leave_async(list(generators)), loop=asyncio.get_running_loop(), context=context or copy_context(), **EAGER)
+        elif context is not None:
+            context.run(leave, generators)
+        else:
+            leave(generators)
 
     # --- answers ---
 
