@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
 from typing import Annotated, Any, Literal
 
+import anyio
+import anyio.abc
 from fastapi import APIRouter, BackgroundTasks, Body, Cookie, Depends, FastAPI, File, Form, Header, HTTPException, Query, Request, Response, Security, UploadFile, status
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, StreamingResponse
 from fastapi.security import APIKeyHeader, HTTPBearer, OAuth2PasswordBearer, OAuth2PasswordRequestForm, SecurityScopes
@@ -149,6 +151,44 @@ async def slow_to_leave(value: Annotated[int, Depends(async_generator)], other: 
 async def async_raises_late() -> AsyncIterator[int]:
     yield 1
     raise RuntimeError("too late")
+
+
+async def tenant(q: str = "t") -> AsyncIterator[str]:
+    token = seen.set(q)
+    try:
+        yield q
+    finally:
+        log.append(f"left in {seen.get()}")
+        seen.reset(token)
+        log.append(f"reset to {seen.get()}")
+
+
+async def group() -> AsyncIterator[anyio.abc.TaskGroup]:
+    """What is entered and left in one task, or raises."""
+    async with anyio.create_task_group() as group:
+        yield group
+    log.append("left the group")
+
+
+async def sees() -> None:
+    log.append(f"behind: {seen.get()}")
+
+
+async def seen_words() -> AsyncIterator[str]:
+    yield f"in the stream: {seen.get()}"
+
+
+def end_in(how: str, tasks: BackgroundTasks) -> Any:
+    """Ends a request in one of the ways that are not a value."""
+    if how == "http":
+        raise HTTPException(409)
+    if how == "teapot":
+        raise Teapot
+    if how == "boom":
+        raise RuntimeError("boom")
+    if how == "background":
+        tasks.add_task(sees)
+    return StreamingResponse(seen_words()) if how == "stream" else {"seen": seen.get()}
 
 
 class Held:
@@ -527,6 +567,27 @@ def make(*layers: Any) -> FastAPI:
             raise RuntimeError("boom")
         return PlainTextResponse("plain") if kind == "response" else StreamingResponse(iter([b"a"])) if kind == "stream" else value
 
+    @app.get("/tenant", response_model=None)
+    async def of_tenant(tenant: Annotated[str, Depends(tenant)]) -> Any:
+        return {"seen": seen.get()}
+
+    @app.get("/tenant/{how}", response_model=None)
+    async def of_tenant_how(how: str, tenant: Annotated[str, Depends(tenant)], tasks: BackgroundTasks) -> Any:
+        return end_in(how, tasks)
+
+    @app.get("/tenant-waits/{how}", response_model=None)
+    async def of_tenant_waits(how: str, tenant: Annotated[str, Depends(tenant)], tasks: BackgroundTasks) -> Any:
+        await asyncio.sleep(0)
+        return end_in(how, tasks)
+
+    @app.get("/group/{how}", response_model=None)
+    async def in_group(how: str, group: Annotated[Any, Depends(group)], tasks: BackgroundTasks) -> Any:
+        return end_in(how, tasks)
+
+    @app.get("/set/{how}", response_model=None)
+    async def set_how(how: str, q: Annotated[str, Depends(quick)], tasks: BackgroundTasks) -> Any:
+        return end_in(how, tasks)
+
     @app.get("/slow-to-leave")
     async def leaves_slowly(value: Annotated[int, Depends(slow_to_leave)]) -> Any:
         return value
@@ -546,7 +607,7 @@ def make(*layers: Any) -> FastAPI:
 
     @app.exception_handler(Teapot)
     async def teapot(request: Request, error: Teapot) -> Response:
-        return PlainTextResponse(f"teapot at {request.url.path} {sorted(request.path_params)}", 418)
+        return PlainTextResponse(f"teapot at {request.url.path} {sorted(request.path_params)}, seen {seen.get()}", 418)
 
     app.include_router(router)
     app.include_router(router, prefix="/twice")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sys
@@ -27,6 +28,45 @@ def host() -> Iterator[fake_host.FakeHost]:
     made = fake_host.FakeHost()
     with made.running():
         yield made
+
+
+@pytest.fixture
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work that is meant for a thread runs where it stands, as in a component."""
+    import anyio.to_thread
+
+    from fasterapi._wasm import threads
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", threads._run_sync)
+    monkeypatch.setattr("starlette.concurrency.run_in_threadpool", threads._run_in_threadpool)
+
+
+class EagerTask(asyncio.tasks._PyTask):  # type: ignore[name-defined,misc]
+    """A task that begins at once, as `eager_start=True` has it from Python 3.12 on."""
+
+    def __init__(self, coroutine: Any, *, loop: Any, context: Any) -> None:
+        super().__init__(coroutine, loop=loop, context=context)
+        loop._ready.pop()
+        current = asyncio.tasks._current_tasks  # type: ignore[attr-defined]
+        around = current.pop(loop, None)
+        try:
+            context.run(self._Task__step)
+        finally:
+            if around is not None:
+                current[loop] = around
+
+
+@pytest.fixture(params=["eager", "late"])
+def begins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whether a task begins at once, as in a component, or later, as no task does otherwise before Python 3.12."""
+    from fasterapi._compiled import tasks
+
+    if request.param == "eager" and sys.version_info < (3, 12):
+        monkeypatch.setattr(tasks, "asyncio", type("asyncio", (), {**vars(asyncio), "Task": EagerTask}))
+    elif request.param == "late":
+        monkeypatch.setattr(tasks, "EAGER", {})
+    began: str = request.param
+    return began
 
 
 REPOSITORY = Path(__file__).parents[3]

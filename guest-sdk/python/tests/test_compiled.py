@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import anyio.to_thread
 import compiled_app
 import fastapi.routing
 import pytest
@@ -23,17 +21,12 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from fasterapi._compiled import reasons
 from fasterapi._compiled.lane import Lane
 from fasterapi._compiled.plan import REPLAY
-from fasterapi._wasm import threads
 from fasterapi._wasm.fast import FastHttp
+
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 # Routes of the app that are meant to keep the ASGI lane.
 ASGI = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
-
-
-@pytest.fixture(autouse=True)
-def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anyio.to_thread, "run_sync", threads._run_sync)
-    monkeypatch.setattr("starlette.concurrency.run_in_threadpool", threads._run_in_threadpool)
 
 
 class Both(Lanes):
@@ -213,15 +206,29 @@ def test_answers_as_the_asgi_lane_does(both: Both, request_: Any) -> None:
 
 
 @pytest.mark.parametrize("request_", EAGER, ids=name)
-def test_answers_what_need_not_wait(both: Both, request_: Any) -> None:
+def test_answers_what_need_not_wait(begins: str, both: Both, request_: Any) -> None:
     compare(both, request_)
-    assert both.replayed == (0 if sys.version_info >= (3, 12) else 1)  # before, a task never starts at once
+    assert both.replayed == (0 if begins == "eager" else 1)
 
 
 @pytest.mark.parametrize("request_", GIVEN_BACK, ids=name)
-def test_gives_back_what_it_cannot_answer(both: Both, request_: Any) -> None:
+def test_gives_back_what_it_cannot_answer(begins: str, both: Both, request_: Any) -> None:
     compare(both, request_)
     assert both.replayed == 1
+
+
+HOW = ("value", "http", "teapot", "boom", "background", "stream")
+IN_CONTEXT = ["/tenant", *(f"/{where}/{how}" for where in ("tenant", "tenant-waits", "group", "set") for how in HOW)]
+
+
+@pytest.mark.parametrize("layers", [(), (Middleware(GZipMiddleware),)], ids=["alone", "within middleware"])
+def test_all_of_a_request_is_in_one_context(host: FakeHost, begins: str, layers: Any) -> None:
+    """What a dependency sets is seen by handlers, streams, background tasks, and by itself when it ends; in the task in which it began."""
+    both = Both(host, *layers)
+    for target in IN_CONTEXT:
+        expected, got, wanted, ran = both.ask("GET", target, [], b"")
+        assert got == expected, target
+        assert ran == wanted, target
 
 
 @pytest.mark.parametrize("request_", ELSEWHERE, ids=name)
@@ -257,7 +264,7 @@ ORIGIN = [("origin", "https://a.example"), ("cookie", "a=b")]
 
 
 @pytest.mark.parametrize("layers", LAYERS.values(), ids=LAYERS)
-def test_middleware_stands_before_plans(host: FakeHost, layers: list[Middleware]) -> None:
+def test_middleware_stands_before_plans(host: FakeHost, begins: str, layers: list[Middleware]) -> None:
     both = Both(host, *layers)
     requests: list[Any] = [
         *(request for request in DIRECT[::3] + GIVEN_BACK[::3]),
@@ -283,7 +290,8 @@ def test_middleware_stands_before_plans(host: FakeHost, layers: list[Middleware]
         assert sorted(ran) == sorted(wanted), request
 
 
-def test_middleware_is_fast_where_it_can_be(host: FakeHost) -> None:
+@pytest.mark.parametrize("begins", ["eager"], indirect=True)
+def test_middleware_is_fast_where_it_can_be(host: FakeHost, begins: str) -> None:
     both = Both(host, *LAYERS["all"])
     both.ask("GET", "/", [*ORIGIN, *ZIPPED], b"")
     both.ask("GET", "/raise/http", ORIGIN, b"")
@@ -346,7 +354,6 @@ def test_what_start_up_changes_is_seen(host: FakeHost) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda app: app.add_middleware(Nothing), "middleware: Nothing"),
         (lambda app: setattr(app, "debug", True), "`debug` is on"),
         (lambda app: setattr(app, "root_path", "/x"), "`root_path` is set"),
     ],

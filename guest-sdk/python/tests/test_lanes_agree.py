@@ -11,7 +11,9 @@ import pytest
 from fake_host import FakeHost
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from test_compiled import JSON, Both, no_threads, quiet  # noqa: F401
+from test_compiled import JSON, Both, quiet  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 # What strings become numbers, dates and the like, and what only looks so.
 WORDS = st.sampled_from(

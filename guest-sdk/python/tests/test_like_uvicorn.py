@@ -9,14 +9,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import anyio.to_thread
 import pytest
 from app_for_uvicorn import app
 from fake_host import FakeHost
 from test_cycle import unframe
 
-from fasterapi._wasm import threads
 from fasterapi._wasm.fast import FastHttp
+
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +28,6 @@ def address() -> Iterator[tuple[str, int]]:
     with listener, server:
         yield listener.getsockname()
         server.terminate()
-
-
-@pytest.fixture(autouse=True)
-def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anyio.to_thread, "run_sync", threads._run_sync)
 
 
 Reply = tuple[int, list[tuple[str, str]], bytes]

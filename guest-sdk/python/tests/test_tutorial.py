@@ -92,7 +92,7 @@ WITHOUT_PLAN = {
         "/operations/zipped/sum": "its class is `GzipRoute`",
         "/operations/limited/body": "`max_body_size` is set: the host has `--max-body-size`",
     },
-    **{name: {path: OWN_ROUTES for path in ("/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc")} for name in ("apps.functions", "apps.handlers")},
+    **{name: {path: OWN_ROUTES for path in ("/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc")} for name in ("apps.functions", "apps.handlers", "apps.layers")},
     "apps.shared": {
         "/api/v1/openapi.json": OWN_ROUTES,
         "/documentation": OWN_ROUTES,
@@ -102,7 +102,7 @@ WITHOUT_PLAN = {
 }
 """Why routes of the tutorial stay in the ASGI lane. All others have a plan."""
 
-WITHOUT_LANE = {"apps.layers": "middleware: Counter", "apps.proxied": "`root_path` is set"}
+WITHOUT_LANE = {"apps.proxied": "`root_path` is set"}
 """Why apps of it do."""
 
 

@@ -15,6 +15,8 @@ from starlette import convertors
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route, WebSocketRoute, compile_path
 
+from .._compiled.reasons import has_middleware
+
 _BUILT_IN = {
     "str": convertors.StringConvertor,
     "path": convertors.PathConvertor,
@@ -37,7 +39,7 @@ def _reasons(app: Any, lane: Any) -> Iterator[tuple[bool, str]]:
     yield serving is not None and serving.isolation != "route", "its routes share their memory: one may change what another answers"
     yield lane.needs_start_up(), "its start-up may change it"
     yield bool(app._telemetry["auto_configure"]), "its start-up may turn telemetry on"
-    yield bool(app.user_middleware) and lane.lifted is None, "it has middleware that the host does not do"
+    yield has_middleware(app) and lane.lifted is None, "it has middleware that the host does not do"
     yield not _has_own_handler(app), "it handles HTTP errors itself"
     yield _is_changed_router(app.router), "its router is changed"
     yield any(True for _ in app.router._iter_low_priority_routes()), "it serves a frontend"

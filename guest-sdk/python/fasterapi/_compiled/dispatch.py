@@ -1,57 +1,77 @@
 """Middleware that is a function of a request and of what answers it: `@app.middleware("http")`, and classes over `BaseHTTPMiddleware`.
 
-Starlette runs what is within in a task of its own, and has its answer come through a stream. Where a plan answers at once there is nothing to run
-beside: the function gets the answer whole. It runs as a task that begins at once; when it waits for something, raises, or answers with what
-takes more than one step, it goes on in the ASGI lane, inside Starlette's own class. So does a request that the function changes before it
-passes it on, since a plan has what the host took out of it. Nothing of the function runs twice.
+Starlette runs what is within in a task of its own, and has its answer come through a stream, which always takes several turns of the loop. Where the
+compiled lane has the request, the function is begun by hand, and what is within it as a task that runs at once: an answer that is whole then
+is the function's. When either waits, both go on, from where they are, inside Starlette's own class.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from inspect import iscoroutinefunction
-from typing import Any, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from starlette.middleware.base import BaseHTTPMiddleware, _CachedRequest, _StreamingResponse
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .._wasm.calls import EAGER
+from .exchange import Inner, Outbox
+from .switch import Switch
+from .tasks import begun, continued, outcome_of
+
+if TYPE_CHECKING:
+    from .layers import Layers
 
 Next = Callable[[Request], Awaitable[Response]]
-Function = Callable[[Request, Next], Awaitable[Response]]
-
-_ROUTING = ("path", "raw_path", "query_string", "method", "root_path", "type")
-"""What a plan's values, and the choice of the plan, come from; with the headers."""
-
-
-class Moved(Exception):
-    """A function has begun, and the request goes on in the ASGI lane."""
-
-
-class Answer(NamedTuple):
-    """What a layer answers."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    parts: list[bytes]
-    streamed: bool = False
-    """Whether it is sent part by part, with nothing in the last."""
-
-
-class Layer(Protocol):
-    """Something that answers in one step, or raises what sends the request down the ASGI lane."""
-
-    def answer(self, scope: Scope, receive: Receive) -> Answer:
-        """The answer to a request."""
 
 
 def is_dispatch(cls: Any) -> bool:
     """Whether middleware is of this kind."""
     return isinstance(cls, type) and issubclass(cls, BaseHTTPMiddleware) and cls.__call__ is BaseHTTPMiddleware.__call__
+
+
+class Dispatch:
+    """One such middleware, which it keeps."""
+
+    def __init__(self, app: ASGIApp, layers: Layers, cls: Any, args: Any, kwargs: Any) -> None:
+        self.app: BaseHTTPMiddleware = cls(app, *args, **kwargs)
+        self.within = app
+        self.layers = layers
+        self.is_direct = isinstance(app, (Dispatch, Switch))
+        """Whether nothing of the app's stands between what this and the next one know."""
+        self._is_function = iscoroutinefunction(self.app.dispatch_func)
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if self.layers.inside and self._is_function and scope["type"] == "http":
+            return _Begun(self, scope, receive).run(send)
+        return self.app(scope, receive, send)
+
+
+class Relay:
+    """The `receive` of what is within a function: the request that the function has, until its answer was sent."""
+
+    def __init__(self, request: _CachedRequest, whole: bool) -> None:
+        """`whole`: whether the request's body was, when the function began."""
+        self._request = request
+        self._whole = whole
+        self._receive: Receive = request.wrapped_receive
+
+    async def __call__(self) -> Message:
+        """ASGI's `receive`."""
+        return await self._receive()
+
+    def link(self, receive: Receive) -> None:
+        """Goes on with another one."""
+        self._receive = receive
+
+    def is_whole(self) -> bool:
+        """Whether who reads a body here gets the request's."""
+        request = self._request
+        taken = request._stream_consumed if getattr(request, "_body", None) is None else request._wrapped_rcv_consumed
+        return self._whole and not taken
 
 
 class _Parts:
@@ -65,10 +85,11 @@ class _Parts:
         return self
 
     async def __anext__(self) -> bytes:
-        if self._taken == len(self._parts):
-            raise StopAsyncIteration
-        self._taken += 1
-        return self._parts[self._taken - 1]
+        while self._taken < len(self._parts):
+            self._taken += 1
+            if part := self._parts[self._taken - 1]:
+                return part
+        raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """Gives no more."""
@@ -79,186 +100,113 @@ class _Parts:
         return None if self._taken else self._parts
 
 
-class Dispatch:
-    """One such middleware, around the next layer of a plan."""
-
-    def __init__(self, within: Layer, functions: Functions, place: int) -> None:
-        self.within = within
-        self.functions = functions
-        self._place = place
-
-    def answer(self, scope: Scope, receive: Receive) -> Answer:
-        """What the function answers."""
-        functions = self.functions
-        begun = Begun(self, scope, receive)
-        context = copy_context() if functions.begun else Context()
-        functions.begun[self._place] = begun
-        function: Any = functions.functions[self._place](begun.request, begun.call_next)
-        begun.task = asyncio.Task(_contained(function), loop=functions.loop, context=context, **EAGER)
-        return begun.answer()
-
-
-async def _contained(function: Awaitable[Response]) -> Response | BaseException:
-    """What the function returns, or what ends it and is for nobody but its request: of a task, the whole loop would end by it."""
-    try:
-        return await function
-    except (Exception, asyncio.CancelledError, GeneratorExit):
-        raise
-    except BaseException as error:
-        return error
-
-
-class Begun:
+class _Begun:
     """A function that runs for a request."""
 
     def __init__(self, dispatch: Dispatch, scope: Scope, receive: Receive) -> None:
-        self.scope = scope
-        self.request = _CachedRequest(scope, receive, _unsendable)
-        self.task: asyncio.Task[Response | BaseException]
         self._dispatch = dispatch
+        self._scope = scope
+        self._request = _CachedRequest(scope, receive, _unsendable)
+        self._function: Any = dispatch.app.dispatch_func(self._request, self._call_next)
+        self._relay = Relay(self._request, dispatch.layers.is_whole(receive))
+        self._outbox: Inner
+        self._task: asyncio.Task[Any] | None = None
+        """What runs within, if it was begun here."""
+        self._is_answered = False
+        """Whether the function has its answer."""
+        self._waits_for: Any = None
         self._next: asyncio.Future[Next] | None = None
-        """Starlette's own `call_next`, once the request has moved."""
-        self._passed = False
-        self._before = _routing(scope)
-        self._response: _StreamingResponse | None = None
+        """Starlette's own `call_next`, once it is wanted."""
 
-    async def call_next(self, request: Request) -> Response:
-        """What the function calls."""
-        if self._may_pass():
-            self._passed = True
+    async def run(self, send: Send) -> None:
+        """Runs the function, and sends its answer."""
+        receive = self._request.wrapped_receive
+        try:
             try:
-                answer = self._dispatch.within.answer(self.scope, self.request.wrapped_receive)
-            except Exception:  # the ASGI lane has it, or makes it once more where somebody sees it
-                pass
+                self._waits_for = self._function.send(None)
+            except StopIteration as returned:
+                response = returned.value
+                if not isinstance(send, Outbox) or not self._kept(response, send):
+                    await response(self._scope, receive, send)
             else:
-                return self._answered(answer)
-        moved = await self._moved()
+                await BaseHTTPMiddleware(self._within, self._resumed)(self._scope, receive, send)
+        except BaseException:
+            if self._task is not None and not self._task.done():
+                self._task.cancel()
+                await asyncio.wait([self._task])
+            raise
+        if self._task is not None:
+            self._relay.link(_gone)
+            self._outbox.go_on()
+            await outcome_of(self._task)
+
+    def _kept(self, response: Any, send: Outbox) -> bool:
+        """Whether the answer could be kept in one go, which takes that nothing follows it once it was sent."""
+        if (self._task is not None and not self._task.done()) or getattr(response, "background", True) is not None:
+            return False
+        parts: list[bytes] | None = None
+        if type(response) is _StreamingResponse:
+            parts = response.body_iterator.whole() if type(response.body_iterator) is _Parts and response.info is None else None
+        elif type(response).__call__ is Response.__call__:
+            parts = [bytes(response.body)]
+        return parts is not None and send.keep_all(response.status_code, response.raw_headers, parts)
+
+    async def _call_next(self, request: Request) -> Response:
+        """What the function calls."""
+        dispatch = self._dispatch
+        if self._task is None and dispatch.layers.inside:
+            loop = asyncio.get_running_loop()
+            self._outbox = outbox = Inner(dispatch.layers.largest, loop, direct=dispatch.is_direct)
+            self._task = begun(dispatch.within(self._scope, self._relay, outbox), loop, copy_context())
+            if outbox.is_complete:
+                self._is_answered = True
+                return _answered(outbox)
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_future()
+        moved = await self._next
         return await moved(request)
 
-    def answer(self) -> Answer:
-        """The function's answer, if sending it takes one step. It may be sent once more in the ASGI lane."""
-        task = self.task
-        if not task.done() or task.cancelled() or task.exception() is not None:
-            raise Moved
-        response = task.result()
-        if isinstance(response, BaseException) or getattr(response, "background", None) is not None:
-            raise Moved
-        parts: list[bytes] | None = None
-        if response is self._response:
-            parts = response.body_iterator.whole() if type(response.body_iterator) is _Parts else None
-        elif type(response).__call__ is Response.__call__:
-            parts = [bytes(response.body)] if response.body else []
-        if parts is None:
-            raise Moved
-        return Answer(response.status_code, list(response.raw_headers), parts, response is self._response)
+    # --- inside Starlette's own class ---
 
-    async def resume(self, _request: Request, call_next: Next) -> Response:
-        """Goes on in the ASGI lane: as the function of Starlette's own class."""
-        moved = self._moved()
-        if not moved.done():
-            moved.set_result(call_next)
-        response = await self.task
-        if isinstance(response, BaseException):
-            raise response
-        return response
-
-    def _may_pass(self) -> bool:
-        """Whether what stands within may answer what the host took out of the request."""
-        request = self.request
-        if self._passed or not self._dispatch.functions.have(self) or (request._stream_consumed and getattr(request, "_body", None) is None):
-            return False
-        return _routing(self.scope) == self._before
-
-    def _answered(self, answer: Answer) -> Response:
-        """An answer as Starlette gives it to the function."""
-        response = _StreamingResponse.__new__(_StreamingResponse)
-        response.info = None
-        response.body_iterator = _Parts(answer.parts)
-        response.status_code = answer.status
-        response.media_type = None
-        response.background = None
-        response.raw_headers = answer.headers
-        self._response = response
-        return response
-
-    def _moved(self) -> asyncio.Future[Next]:
+    async def _resumed(self, _request: Request, call_next: Next) -> Response:
+        """The function, from where it is."""
         if self._next is None:
-            self._next = self._dispatch.functions.loop.create_future()
-        return self._next
+            self._next = asyncio.get_running_loop().create_future()
+        self._next.set_result(call_next)
+        response: Response = await continued(self._function, self._waits_for)
+        return response
+
+    async def _within(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What runs within, from where it is."""
+        if self._task is None or self._is_answered:
+            await self._dispatch.within(scope, receive, send)
+            return
+        task, self._task = self._task, None
+        self._relay.link(receive)
+        try:
+            await self._outbox.link(send)
+        except BaseException:
+            task.cancel()
+            raise
+        await outcome_of(task)
 
 
-def _routing(scope: Scope) -> tuple[Any, ...]:
-    return (*[scope[name] for name in _ROUTING], *scope["headers"])
+def _answered(outbox: Inner) -> Response:
+    """Starlette's own response to a function, of an answer that is there."""
+    start = outbox.start
+    response = object.__new__(_StreamingResponse)
+    response.info = None
+    response.body_iterator = _Parts(outbox.parts)
+    response.status_code = start["status"]
+    response.media_type = None
+    response.background = None
+    response.raw_headers = start.get("headers", [])
+    return response
 
 
 async def _unsendable(_message: Any) -> None:
     raise RuntimeError("a request does not send")
 
 
-class Functions:
-    """The functions of one application, and those that the request under way has begun."""
-
-    def __init__(self) -> None:
-        self.functions: dict[int, Function] = {}
-        """By the middleware's place."""
-        self.begun: dict[int, Begun] = {}
-        self.loop: Any = None
-        self._inside = False
-        """Whether the compiled lane has the request."""
-
-    def started(self, app: Any, loop: Any) -> bool:
-        """Takes the functions from the app's own middleware, of which there is one each. False: it is not as it was."""
-        if app.middleware_stack is None:
-            app.middleware_stack = app.build_middleware_stack()
-        self.loop, layer = loop, app.middleware_stack
-        classes = [middleware.cls for middleware in app.user_middleware]
-        while layer is not None and type(layer) is not classes[0]:
-            layer = getattr(layer, "app", None)
-        for place, cls in enumerate(classes):
-            if type(layer) is not cls:
-                return False
-            if is_dispatch(cls):
-                self.functions[place] = layer.dispatch_func
-                if not iscoroutinefunction(layer.dispatch_func):
-                    return False
-            layer = getattr(layer, "app", None)
-        return True
-
-    def begin(self) -> None:
-        """A request is there."""
-        self.forget()
-        self._inside = True
-
-    def have(self, begun: Begun) -> bool:
-        """Whether a function's request is the one that the compiled lane has."""
-        return self._inside and begun in self.begun.values()
-
-    def move(self) -> None:
-        """The request leaves the compiled lane."""
-        self._inside = False
-
-    def forget(self) -> None:
-        """The request is answered, or its client gave up."""
-        self._inside = False
-        if self.begun:
-            for begun in self.begun.values():
-                if not begun.task.done():
-                    begun.task.cancel()
-            self.begun = {}
-
-
-class Resumed:
-    """The same middleware in the ASGI lane, for a request that the compiled lane began."""
-
-    def __init__(self, app: ASGIApp, functions: Functions, place: int) -> None:
-        self._app = app
-        self._functions = functions
-        self._place = place
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Goes on where the function is; begins it where it has not begun."""
-        begun = self._functions.begun.get(self._place)
-        if begun is None:
-            await BaseHTTPMiddleware(self._app, self._functions.functions[self._place])(scope, receive, send)
-        else:
-            await BaseHTTPMiddleware(self._app, begun.resume)(scope, begun.request.wrapped_receive, send)
+async def _gone() -> Message:
+    return {"type": "http.disconnect"}

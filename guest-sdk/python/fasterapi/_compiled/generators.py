@@ -74,7 +74,7 @@ def leave(generators: list[Any]) -> None:
 
 
 async def leave_async(generators: list[Any]) -> None:
-    """Ends generators of both kinds in reverse order. It is too late for what they raise: it is logged."""
+    """The same for generators of both kinds."""
     try:
         async with AsyncExitStack() as stack:
             push(stack, generators)

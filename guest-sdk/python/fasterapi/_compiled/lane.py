@@ -18,13 +18,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .._wasm.calls import EAGER, current_call, uncalled
+from .._wasm.calls import current_call, uncalled
 from . import lifespan, reasons, source
-from .generators import NOT_AWAITED, push
+from .alone import Alone
+from .generators import NOT_AWAITED, leave, push
 from .layers import Layers
 from .lifted import Lifted
-from .plan import REPLAY, Outcome, Plan, unpack
+from .plan import OUTCOME, REPLAY, Going, Outcome, Plan, unpack
 from .support import Support
+from .tasks import begun, outcome_of
 
 logger = logging.getLogger("fasterapi.error")
 
@@ -47,12 +49,16 @@ class Lane:
         """What runs each plan."""
         self._enabled = False
         self._request = 0
+        self._going: Going | None = None
+        """The request that goes on in the ASGI lane, unless it is `Support.pending`."""
+        self._leaving: asyncio.Task[Any] | None = None
+        """A plan of which a part goes on behind its answer."""
         self._before: WeakSet[asyncio.Task[Any]] = WeakSet()
         """Tasks that start-up left running."""
         self._routes = len(app.router.routes)
         self.lifted = lifted
         self._watched = lifted if lifted is not None and lifted.may_change() else None
-        self._layers = Layers(app, self.support) if app.user_middleware and lifted is None else None
+        self._layers = Layers(self.support) if reasons.has_middleware(app) and lifted is None else None
         self.take_middleware()
         for place, route in enumerate(routes):
             self._add(place, route)
@@ -80,7 +86,7 @@ class Lane:
         self.support.state = state
         self._before = WeakSet(asyncio.all_tasks(loop))
         unchanged = reasons.of_app(self.app) is None and len(self.app.router.routes) == self._routes
-        self._enabled = unchanged and (self._layers is None or self._layers.started(self.app, loop))
+        self._enabled = unchanged and (self._layers is None or self._layers.started(loop))
 
     # --- the call ---
 
@@ -90,20 +96,21 @@ class Lane:
         Every request pays for each line of this, and for each call more.
         """
         support = self.support
-        support.pending = support.inbox = support.receive = support.leaving = support.form = None
+        if self._going is not None:
+            self._going.task.cancel()  # its client has gone
+        support.pending = support.inbox = support.receive = support.form = self._going = self._leaving = None
         self._request = request
         plan = self.plans[number]
         if not self._enabled or self.app.dependency_overrides or (self._watched is not None and self._watched.is_changed()):
             return REPLAY
         try:
-            reply = self._replies[number]
-            text = reply(packed, head, body) if self._layers is None else self._layered(plan, reply, packed, head, body)
+            text = self._replies[number](packed, head, body)
         except BaseException as error:
             support.pending = Outcome(plan, {}, error=error)
             return REPLAY
-        if support.pending is not None:
+        if support.pending is not None or self._going is not None:
             return text
-        if self._ready or support.leaving is not None or (self._watched is not None and self._watched.is_changed()):
+        if self._ready or self._leaving is not None or (self._watched is not None and self._watched.is_changed()):
             text = self._behind(plan, text)
         if support.pending is None:
             if support.form is not None:
@@ -114,49 +121,51 @@ class Lane:
 
     def _reply(self, plan: Plan) -> Callable[[str, str, bytes], str]:
         """What runs a plan, in a context of its own."""
-        run, loop = plan.run, self._loop
-        context = Context if self._layers is None else self._layers.context
+        run, loop, support, layers = plan.run, self._loop, self.support, self._layers
+
+        def layered(packed: str, head: str, body: bytes) -> str:
+            assert layers is not None
+            text, self._going = layers.around(plan, packed, head, body)
+            return text
 
         def waiting(packed: str, head: str, body: bytes) -> str:
-            task: asyncio.Task[str] = asyncio.Task(run(packed, head, body), loop=loop, context=context(), **EAGER)
-            if task.done():
-                return task.result()
-            self.support.pending = Outcome(plan, {}, waiting=task)
-            return REPLAY
+            text, self._going, self._leaving = Alone(support, self._stack, loop, plan).begin(packed, head, body)
+            return text
 
         def threaded(packed: str, head: str, body: bytes) -> str:
             set_running_loop(None)
             try:
-                text: str = context().run(run, packed, head, body)
+                return direct(packed, head, body)
             finally:
                 set_running_loop(loop)
-            return text
 
         def direct(packed: str, head: str, body: bytes) -> str:
-            text: str = context().run(run, packed, head, body)
+            context = Context()
+            text: str = context.run(run, packed, head, body)
+            if support.pending is not None:
+                support.pending.context = context
+            elif support.behind:
+                context.run(leave, support.behind)
             return text
 
+        if layers is not None:
+            return layered
         return waiting if plan.waits else threaded if plan.threaded else direct
-
-    def _layered(self, plan: Plan, reply: Callable[[str, str, bytes], str], packed: str, head: str, body: bytes) -> str:
-        """The reply of a plan within the app's middleware."""
-        assert self._layers is not None
-        return self._layers.around(plan, head, body, lambda: reply(packed, head, body))
 
     def _behind(self, plan: Plan, text: str) -> str:
         """Has the ASGI lane give an answer whose request left tasks behind, or changed what the host goes by, and run them."""
         support, watched = self.support, self._watched
-        leaves = bool(self._ready) or (support.leaving is not None and not support.leaving.done())
+        leaves = bool(self._ready) or self._leaving is not None
         if text == REPLAY or not (leaves or (watched is not None and watched.is_changed())):
             return text
-        support.pending = Outcome(plan, {}, response=unpack(text, plan.status), dressed=self.lifted is None)
+        support.pending = Outcome(plan, {}, response=unpack(text, plan.status), form=support.form, dressed=self.lifted is None)
         return REPLAY
 
     # --- the other way out ---
 
     def has_begun(self, request: int) -> bool:
         """Whether a request that comes down the ASGI lane is one that the compiled lane began."""
-        return self.support.pending is not None and self._request == request
+        return self._request == request and (self.support.pending is not None or self._going is not None)
 
     async def finish(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends what became of the request, as an ASGI application: within FastAPI's own middleware, which sees its exceptions."""
@@ -165,78 +174,64 @@ class Lane:
         call = current_call.get()
         if call is not None:
             call.adopts = self._began
-        pending, layers = self.support.pending, self._layers
-        if pending is not None and pending.dressed:
-            await self._outcome(scope, receive, send)
-        elif layers is None:
-            await self._stack(scope, receive, send)
+        support = self.support
+        if self._going is not None:
+            going, self._going = self._going, None
+            await going.go_on(scope, receive, send)
+            return
+        pending, support.pending = support.pending, None
+        assert pending is not None
+        scope[OUTCOME] = pending
+        if support.inbox is not None:
+            support.inbox.link(receive)
+        rest = (self._router if pending.dressed else self._stack)(scope, receive, send)
+        if pending.context is None:
+            await rest
         else:
-            well = False
-            try:
-                await self._stack(layers.take_up(scope, receive), receive, send)
-                well = True
-            finally:
-                await layers.end(well)
-                self.support.pending = None
+            pending.context.run(current_call.set, call)
+            await outcome_of(begun(rest, self._loop, pending.context))
+
+    def before_start_up(self) -> None:
+        """Start-up goes through the app's middleware."""
+        if self._layers is not None:
+            self._layers.build(self._router)
 
     def take_middleware(self) -> None:
-        """Puts FastAPI's middleware, as the app has it now, around `_outcome` in place of its router."""
-        app = self.app
-        router, app.router = app.router, self._outcome
-        user_middleware = app.user_middleware
+        """Puts FastAPI's middleware, as the app has it now, around `_router`."""
         if self._layers is not None:
-            app.user_middleware = self._layers.in_asgi(user_middleware)
+            return  # the app's own stack is both lanes'
+        app = self.app
+        own, app.router = app.router, self._router
         try:
             self._stack: ASGIApp = app.build_middleware_stack()
         finally:
-            app.router, app.user_middleware = router, user_middleware
+            app.router = own
 
-    async def _outcome(self, scope: Scope, receive: Receive, send: Send) -> None:
-        outcome, self.support.pending = self.support.pending, None
+    async def _router(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """In the place of the app's router: takes up the outcome of a request whose code ran."""
+        outcome: Outcome | None = scope.pop(OUTCOME, None)
         if outcome is None:
-            raise RuntimeError("no request of the compiled lane is under way")
-        self.support.receive = receive
-        if self.support.inbox is not None:
-            self.support.inbox.link(receive)
-        if outcome.replayed:
             await self.app.router(scope, receive, send)
             return
-        if outcome.waiting is not None:
-            awaited = await self._awaited(outcome)
-            if awaited is None:
-                self.support.end()
-                await self.app.router(scope, receive, send)
-                return
-            outcome = awaited
         scope.update(self.support.routed(outcome.plan, outcome.raw) if outcome.raw else {}, router=self.app.router)
-        await wrap_app_handling_exceptions(_Answer(outcome, self.support.form), Request(scope, receive, send))(scope, receive, send)
+        await wrap_app_handling_exceptions(_Answer(outcome), Request(scope, receive, send))(scope, receive, send)
 
     def _began(self, task: asyncio.Task[Any]) -> bool:
         """Whether a task that no call of the scheduler's made is one of a plan's."""
         return task not in self._before
 
-    async def _awaited(self, outcome: Outcome) -> Outcome | None:
-        """What became of a plan that waited. None: nothing of the user's ran (its task had not even begun; no task begins at once before
-        Python 3.12)."""
-        text = await outcome.waiting
-        pending, self.support.pending = self.support.pending, None
-        if pending is None and text != REPLAY:
-            return Outcome(outcome.plan, {}, response=unpack(text, outcome.plan.status))
-        return pending
-
 
 class _Answer:
     """The end of a request: `fastapi.routing.request_response`, from where the endpoint has run."""
 
-    def __init__(self, outcome: Outcome, form: Any) -> None:
+    def __init__(self, outcome: Outcome) -> None:
         self._outcome = outcome
-        self._form = form
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answered = False
         async with AsyncExitStack() as stack:
-            if self._form is not None:
-                stack.push_async_callback(self._form.close)
+            if self._outcome.form is not None:
+                stack.push_async_callback(self._outcome.form.close)
             push(stack, self._outcome.generators)
             async with AsyncExitStack() as inner:
                 push(inner, self._outcome.functions)

@@ -12,13 +12,19 @@ from typing import Any
 from fastapi.routing import _DefaultLifespan, _merge_lifespan_context
 
 from .dispatch import is_dispatch
-from .reasons import PURE
+from .reasons import builds_its_stack
 
 
 def is_needed(app: Any) -> bool:
     """Whether start-up and shut-down of an application (which `reasons.of_app` has nothing against) do something."""
     layers: list[Any] = [middleware.cls for middleware in app.user_middleware]
-    return "FASTAPI_OTEL_AUTO_CONFIGURE" in os.environ or any(cls not in PURE and not is_dispatch(cls) for cls in layers) or not _is_idle(app.router.lifespan_context)
+    stands_in_the_way = builds_its_stack(app) or not all(map(_passes_on, layers))
+    return "FASTAPI_OTEL_AUTO_CONFIGURE" in os.environ or stands_in_the_way or not _is_idle(app.router.lifespan_context)
+
+
+def _passes_on(cls: Any) -> bool:
+    """Whether middleware leaves start-up alone. Starlette's own does."""
+    return is_dispatch(cls) or getattr(cls, "__module__", "").startswith("starlette.middleware.")
 
 
 def _is_idle(context: Any) -> bool:

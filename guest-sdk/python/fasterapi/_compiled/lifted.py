@@ -19,6 +19,7 @@ from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from . import patterns
+from .reasons import builds_its_stack
 
 _METHODS: dict[Any, tuple[str, ...]] = {
     CORSMiddleware: ("__call__", "is_allowed_origin", "preflight_response", "simple_response", "send", "allow_explicit_origin"),
@@ -54,6 +55,8 @@ class Lifted:
 
 def of(app: Any) -> Lifted | None:
     """What the host can do of an app's middleware. None: not all of it."""
+    if builds_its_stack(app):
+        return None
     layers: list[dict[str, Any]] = []
     now: list[list[Any] | set[Any]] = []
     for middleware in app.user_middleware:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 REPLAY = "\0"
 """Nothing of the user's ran: the ASGI lane answers this request. After it ran the same word says: take up the outcome there."""
@@ -16,6 +19,10 @@ TEXT = "\2"
 
 BYTES = "\3"
 """The same before a body of any bytes, a character each."""
+
+
+OUTCOME = "fasterapi.outcome"
+"""Where a request's scope has its `Outcome`, on the way through what is FastAPI's own."""
 
 
 class Replay(Exception):
@@ -72,29 +79,35 @@ class Outcome:
     raw: dict[str, Any]
     error: BaseException | None = None
     response: Response | None = None
-    waiting: Any = None
-    """An asyncio task that ends with the reply's text."""
     generators: list[Any] = field(default_factory=list)
     """Dependencies that have not ended."""
     functions: list[Any] = field(default_factory=list)
     """Those of them that end before the response is sent."""
+    form: Any = None
+    """The request's. It is closed with it."""
+    context: Context | None = None
+    """The plan's, where it has no task of its own."""
     dressed: bool = False
     """Whether the response has been through the app's middleware."""
-    replayed: bool = False
-    """Whether nothing behind the app's middleware ran: FastAPI's router answers."""
+
+
+class Going(NamedTuple):
+    """A request whose code waits."""
+
+    task: asyncio.Task[Any]
+    go_on: Callable[[Scope, Receive, Send], Awaitable[None]]
+    """Gives the task what the ASGI lane has, and sees it to its end."""
 
 
 def pack(response: Response, largest: int) -> str | None:
     """A response as a reply's text; none when it can only be sent by being called."""
-    if type(response).__call__ is not Response.__call__ or response.background is not None:
+    if type(response).__call__ is not Response.__call__ or response.background is not None or len(response.body) > largest:
         return None
-    return packed(response.status_code, response.raw_headers, bytes(response.body), largest)
+    return packed(response.status_code, response.raw_headers, bytes(response.body))
 
 
-def packed(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, largest: int) -> str | None:
-    """A reply's text; none when it would be too long, or no valid head."""
-    if len(body) > largest:
-        return None
+def packed(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> str | None:
+    """A reply's text; none when there is no valid head."""
     fields = [b"%d" % status, *[text for name, value in headers for text in (name.lower(), value)]]
     head = b"\0".join(fields)
     if b"\2" in head or b"\3" in head or head.count(b"\0") != len(fields) - 1:

@@ -12,12 +12,6 @@ from fastapi import params
 from fastapi.dependencies.models import Dependant, _is_async_gen_callable, _is_gen_callable
 from fastapi.routing import APIRoute, APIRouter
 from starlette.convertors import FloatConvertor, IntegerConvertor, PathConvertor, StringConvertor, UUIDConvertor
-from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-
-from .dispatch import is_dispatch
 
 _FASTAPI = "0.165."
 """The FastAPI whose insides this package knows."""
@@ -26,20 +20,12 @@ _SEGMENT = re.compile(r"\{[a-zA-Z_][a-zA-Z0-9_]*(:str)?\}")
 _TAIL = re.compile(r"\{[a-zA-Z_][a-zA-Z0-9_]*:path\}")
 _CONVERTORS = (FloatConvertor, IntegerConvertor, PathConvertor, StringConvertor, UUIDConvertor)
 
-PURE: tuple[Any, ...] = (CORSMiddleware, GZipMiddleware, HTTPSRedirectMiddleware, TrustedHostMiddleware)
-"""Middleware that only looks at the request and the response: it may run once more when a request changes lanes."""
-
-
 def of_app(app: Any) -> str | None:
     """What keeps every route of an app in the ASGI lane."""
     if not isinstance(app, fastapi.FastAPI):
         return "the app is not a FastAPI app"
     if not fastapi.__version__.startswith(_FASTAPI):
         return f"FastAPI is {fastapi.__version__}: plans are made for {_FASTAPI}x"
-    classes: list[Any] = [middleware.cls for middleware in app.user_middleware]
-    others = [_name(cls) for cls in classes if cls not in PURE and not is_dispatch(cls)]
-    if others:
-        return "middleware: " + ", ".join(others)
     return next((reason for found, reason in _unusual(app) if found), None)
 
 
@@ -59,6 +45,16 @@ def _unusual(app: fastapi.FastAPI) -> Iterator[tuple[bool, str]]:
 def _limits_forms(router: Any) -> bool:
     included = [route for route in router.routes if hasattr(route, "include_context")]
     return bool(router.form_limits) or any(route.include_context.form_limits or _limits_forms(route.original_router) for route in included)
+
+
+def has_middleware(app: Any) -> bool:
+    """Whether anything but FastAPI's own stands before an app's routes."""
+    return bool(app.user_middleware) or builds_its_stack(app)
+
+
+def builds_its_stack(app: Any) -> bool:
+    """Whether an app puts its middleware together in its own way, as one under OpenTelemetry's instrumentation does."""
+    return "build_middleware_stack" in vars(app)
 
 
 def of_route(route: Any) -> str | None:

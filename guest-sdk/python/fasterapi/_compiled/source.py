@@ -261,7 +261,7 @@ class _Writer:
                 *_indented(1, ["try:"]),
                 *_indented(2, self.calls + self._reply(fast)),
                 *_indented(1, ["except BaseException as error:", *_indented(1, ["drive = driver()"] if self.drives else []), f"    return support.raised(this, {self._state()}, error)"]),
-                *_indented(1, ["support.leave(generators)"] if self.generators else []),
+                *_indented(1, ["support.behind = generators"] if self.generators else []),
                 *_indented(1, ["return text"]),
             ]
         )

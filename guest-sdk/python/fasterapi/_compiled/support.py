@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextvars import Context, copy_context
 from inspect import isasyncgen
 from typing import Any
 
@@ -22,10 +20,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from .._asgi import scope as scopes
-from .._wasm.calls import EAGER
 from .drive import drive
-from .generators import enter, enter_async, leave, leave_async, leave_functions, leave_functions_async, thread, unwind
-from .inbox import Inbox
+from .exchange import Inbox
+from .generators import enter, enter_async, leave_functions, leave_functions_async, thread, unwind
 from .plan import REPLAY, Outcome, Plan, Replay, pack
 
 
@@ -43,19 +40,15 @@ class Support:
         self.pending: Outcome | None = None
         """What the next call of the ASGI lane takes up."""
         self.inbox: Inbox | None = None
-        """The `receive` of the request under way, if its code sees the request."""
+        """The `receive` of the request under way, if its code sees the request, and no middleware does."""
         self.form: Any = None
         """The form of the request under way."""
-        self.leaving: asyncio.Task[None] | None = None
+        self.behind: list[Any] | None = None
         """Dependencies of the request under way that end behind its answer."""
-        self.receive: Any = None
-        """The ASGI lane's, once the request is there."""
         self.scope: Scope | None = None
-        """The scope that the app's own middleware has seen."""
-        self.context: Context
-        """The context of the plan under way, within the app's own middleware."""
-        self.deferred: list[tuple[Context, list[Any]]] | None = None
-        """Dependencies that end once the app's own middleware has the answer."""
+        """The request's, if the app's middleware has it."""
+        self.receive: Any = None
+        """The request's, if the app's middleware or the ASGI lane has it."""
 
     def end(self) -> None:
         """A request is answered."""
@@ -66,12 +59,18 @@ class Support:
 
     def request(self, plan: Plan, raw: dict[str, Any], head: str, body: bytes, taken: bool) -> Request:
         """The request as FastAPI's own code sees it. `taken`: FastAPI has read the body."""
-        scope = self.scope if self.scope is not None else scopes.from_head(head, self.state)
-        scope.update(self.routed(plan, raw), app=self.app, router=self.app.router)
-        self.inbox = inbox = Inbox(body)
-        if self.receive is not None:
-            inbox.link(self.receive)
-        request = Request(scope, inbox)
+        receive = self.receive
+        if self.scope is not None:
+            scope = self.scope
+        else:
+            scope = scopes.from_head(head, self.state)
+            scope.update(self.routed(plan, raw), app=self.app, router=self.app.router)
+        if self.scope is None or plan.needs.body == "form":
+            self.inbox = inbox = Inbox(body)
+            if receive is not None:
+                inbox.link(receive)
+            receive = inbox
+        request = Request(scope, receive)
         if taken:
             request._body = body
         return request
@@ -130,27 +129,13 @@ class Support:
     leave_functions = staticmethod(leave_functions)
     leave_functions_async = staticmethod(leave_functions_async)
 
-    def leave(self, generators: list[Any], context: Context | None = None) -> None:
-        """Ends the dependencies of a request that was answered. It is too late for what they raise: it is logged, as by any server.
-        `context`: the plan's, once it is over."""
-        if self.deferred is not None:
-            self.deferred.append((self.context, list(generators)))
-            return
-        if any(isasyncgen(generator) for generator in generators):
-            # A task, for the answer does not wait for it: one that is not done at once goes on behind the answer.
-            self.leaving = asyncio.Task(leave_async(list(generators)), loop=asyncio.get_running_loop(), context=context or copy_context(), **EAGER)
-        elif context is not None:
-            context.run(leave, generators)
-        else:
-            leave(generators)
-
     # --- answers ---
 
     def sent(self, plan: Plan, raw: dict[str, Any], generators: list[Any], functions: list[Any], response: Response) -> str | None:
         """The reply for a response. None: the ASGI lane sends it."""
         text = pack(response, self.largest)
         if text is None:
-            self.pending = Outcome(plan, raw, response=response, generators=list(generators), functions=list(functions))
+            self.pending = Outcome(plan, raw, response=response, generators=list(generators), functions=list(functions), form=self.form)
         return text
 
     def response(self, plan: Plan, result: Any, given: Response | None, background: Any) -> Response:
@@ -199,8 +184,6 @@ class Support:
 
     def raised(self, plan: Plan, raw: dict[str, Any], generators: list[Any], functions: list[Any], error: BaseException) -> str:
         """The reply for what was raised: an `HTTPException` under FastAPI's own handler at once, everything else in the ASGI lane."""
-        if plan.waits and isinstance(error, asyncio.CancelledError):
-            raise error  # it is for whoever waits for the plan
         if isinstance(error, HTTPException) and self._is_plain(error) and not any(isasyncgen(generator) for generator in [*generators, *functions]):
             try:
                 unwind(list(generators), list(functions), error)
@@ -212,7 +195,7 @@ class Support:
             except BaseException as outcome:
                 error = outcome
             generators = functions = []
-        self.pending = Outcome(plan, raw, error=error, generators=list(generators), functions=list(functions))
+        self.pending = Outcome(plan, raw, error=error, generators=list(generators), functions=list(functions), form=self.form)
         return REPLAY
 
     def _is_plain(self, error: HTTPException) -> bool:

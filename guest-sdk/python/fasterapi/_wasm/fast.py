@@ -63,6 +63,8 @@ class FastHttp:
 
     async def startup(self) -> None:
         """Runs the application's start-up."""
+        if self._lane is not None:
+            self._lane.before_start_up()
         if self._lane is None or self._lane.needs_start_up():
             try:
                 await self.lifespan.startup()

@@ -63,6 +63,15 @@ class Loop(base_events.BaseEventLoop):
                     except BaseException:  # SystemExit and KeyboardInterrupt: no reason to kill the instance
                         _logger.exception("a callback tried to end the process")
 
+    def run_latest(self) -> None:
+        """Runs what was made ready last, within the task that runs now."""
+        handle = self._ready.pop()
+        task = _swap_current_task(self, None)
+        try:
+            handle._run()
+        finally:
+            _swap_current_task(self, task)
+
     @property
     def has_ready(self) -> bool:
         """Whether `poll` would run something now."""

@@ -1,12 +1,66 @@
-"""Middleware of one's own, as a function and as a class, beside Starlette's."""
+"""Middleware of one's own, as a function and as classes, beside Starlette's."""
+
+from contextvars import ContextVar
 
 import ran
 from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Request
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel
+from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser, requires
+from starlette.middleware.authentication import AuthenticationMiddleware
 
 app = FastAPI()
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+
+
+class RequestId:
+    """Its value is known wherever the request's code runs."""
+
+    def __init__(self, app) -> None:
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        token = request_id.set(dict(scope["headers"]).get(b"x-request-id", b"none").decode())
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            request_id.reset(token)
+
+
+class Users(AuthenticationBackend):
+    async def authenticate(self, conn):
+        if name := conn.headers.get("x-user"):
+            return AuthCredentials(["authenticated"]), SimpleUser(name)
+        return None
+
+
+class Sums:
+    """Reads the body before anybody else does."""
+
+    def __init__(self, app) -> None:
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http" or scope["method"] != "POST":
+            return await self.app(scope, receive, send)
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        ran.note(f"sum {sum(body)}")
+        given = False
+
+        async def again():
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self.app(scope, again, send)
 
 
 class Counter:
@@ -33,7 +87,10 @@ class Counter:
         ran.note(f"sent {sent}")
 
 
+app.add_middleware(Sums)
 app.add_middleware(Counter, header="x-counted")
+app.add_middleware(AuthenticationMiddleware, backend=Users())
+app.add_middleware(RequestId)
 app.add_middleware(CORSMiddleware, allow_origins=["https://example.org"], allow_methods=["*"])
 
 
@@ -77,10 +134,27 @@ async def make(item: Item):
     return item
 
 
+@app.get("/me")
+@requires("authenticated")
+async def me(request: Request):
+    return {"user": request.user.display_name, "id": request_id.get()}
+
+
 def session():
     ran.note("open")
     yield 1
     ran.note("close")
+
+
+async def scoped():
+    ran.note(f"open for {request_id.get()}")
+    yield request_id.get()
+    ran.note(f"close for {request_id.get()}")
+
+
+@app.get("/scoped")
+async def with_scope(value: str = Depends(scoped)):
+    return value
 
 
 @app.get("/session")

@@ -1,4 +1,4 @@
-"""Middleware functions of the app's own around plans: the same requests in both lanes; the answers, and what ran in its order, must be equal."""
+"""The app's middleware around plans: the same requests in both lanes; the answers, and what ran in its order, must be equal."""
 
 # No `from __future__ import annotations`: the routes are local functions, and FastAPI reads their annotations.
 
@@ -7,19 +7,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from typing import Annotated, Any
 
-import anyio.to_thread
 import pytest
 from fake_host import FakeHost
 from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from itsdangerous import TimestampSigner
 from lanes import Copy, Lanes
 from pydantic import BaseModel
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.sessions import SessionMiddleware
 
-from fasterapi._compiled import dispatch, lane as lanes, reasons, support
-from fasterapi._wasm import threads
+from fasterapi._compiled import reasons
+
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 Next = Callable[[Request], Awaitable[Response]]
 
@@ -33,7 +35,7 @@ class Item(BaseModel):
 
 
 def make(*functions: Any) -> Copy:
-    """An app within these, the outermost first. A class is added as one; `Middleware`-like pairs with their options."""
+    """An app within these, the outermost first: functions, classes, and pairs of a class and its options."""
     log: list[str] = []
     app = FastAPI()
 
@@ -290,8 +292,279 @@ class Counts(BaseHTTPMiddleware):
         return response
 
 
+class Own(BaseHTTPMiddleware):
+    """More than a function: it has a `__call__` of its own."""
+
+    def __init__(self, app: Any, log: list[str]) -> None:
+        super().__init__(app)
+        self.log = log
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.log.append(f"own {scope['type']}")
+        await super().__call__(scope, receive, send)
+
+    async def dispatch(self, request: Request, call_next: Next) -> Response:
+        response = await call_next(request)
+        response.headers["x-own"] = "1"
+        return response
+
+
+class Plain:
+    """Middleware as ASGI has it."""
+
+    def __init__(self, app: Any, log: list[str]) -> None:
+        self.app = app
+        self.log = log
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await self.http(scope, receive, send)
+        else:
+            self.log.append(f"not a request: {scope['type']}")
+            await self.app(scope, receive, send)
+
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+
+
+class Adds(Plain):
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        async def adds(message: Any) -> None:
+            self.log.append(message["type"])
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-added", b"1")]
+            await send(message)
+
+        await self.app(scope, receive, adds)
+        self.log.append(f"added to {scope.get('route') and scope['route'].path} {scope.get('path_params')}")
+
+
+class Shares(Plain):
+    """What it sets is seen within, and what is set within is seen by it."""
+
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        token = who.set("the class")
+        scope.setdefault("state", {})["user"] = "ann"
+        task = asyncio.current_task()
+        await self.app(scope, receive, send)
+        self.log.append(f"{who.get()} {held.get()} {scope['state'].get('answer')} {asyncio.current_task() is task}")
+        who.reset(token)
+
+
+class Copies(Plain):
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(dict(scope, state={"user": "copy"}), receive, send)
+        self.log.append(f"outside: {'route' in scope}")
+
+
+class Listens(Plain):
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        async def listens() -> Any:
+            message = await receive()
+            self.log.append(f"received {len(message.get('body', b''))}")
+            return message
+
+        await self.app(scope, listens, send)
+
+
+class Upper(Plain):
+    """Reads all of the body first, and gives it on, changed."""
+
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        messages = [{"type": "http.request", "body": body.replace(b"n", b"m"), "more_body": False}]
+
+        async def again() -> Any:
+            return messages.pop() if messages else await receive()
+
+        await self.app(scope, again, send)
+
+
+class Takes(Plain):
+    """Takes the body away."""
+
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["method"] == "POST" and scope["path"] == "/items":
+            await receive()
+            receive = self.nothing
+        await self.app(scope, receive, send)
+
+    async def nothing(self) -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+
+class Moves(Plain):
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        scope["path"] = scope["path"].replace("/old", "")
+        scope["raw_path"] = scope["path"].encode()
+        scope["headers"].append((b"x-let-in", b"1"))
+        await self.app(scope, receive, send)
+
+
+class Refuses(Plain):
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] in ("/", "/nowhere", "/items/3"):
+            await PlainTextResponse("not here", 403)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+class Catches(Plain):
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await self.app(scope, receive, send)
+        except BaseException as error:
+            self.log.append(f"caught {error!r}")
+            if isinstance(error, KeyError):
+                await PlainTextResponse("sorry", 503)(scope, receive, send)
+            else:
+                raise
+        finally:
+            self.log.append("finally")
+
+
+class Waits(Plain):
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0)
+        await self.app(scope, receive, send)
+        await asyncio.sleep(0)
+        self.log.append("waited")
+
+
+class WaitsToSend(Plain):
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        async def slowly(message: Any) -> None:
+            await asyncio.sleep(0)
+            await send(message)
+
+        await self.app(scope, receive, slowly)
+        self.log.append("sent")
+
+
+class Times(Plain):
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        async with asyncio.timeout(5):
+            await self.app(scope, receive, send)
+
+
+class Groups(Plain):
+    """Runs what is within in another task."""
+
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.app(scope, receive, send))
+        self.log.append(f"group done {who.get()}")
+
+
+class Twice(Plain):
+    """Asks a second time, and gives the second answer."""
+
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        first: list[Any] = []
+
+        async def keeps(message: Any) -> None:
+            first.append(message["type"])
+
+        if scope["method"] == "GET":
+            await self.app(dict(scope), receive, keeps)
+            self.log.append(f"first: {first}")
+        await self.app(scope, receive, send)
+
+
+class Holds(Plain):
+    """Sends nothing before all is there, and another length."""
+
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        messages: list[Any] = []
+
+        async def holds(message: Any) -> None:
+            messages.append(message)
+
+        await self.app(scope, receive, holds)
+        start, *parts = messages
+        body = b"".join(part.get("body", b"") for part in parts).upper()
+        headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
+        await send({**start, "headers": [*headers, (b"content-length", b"%d" % len(body))]})
+        await send({"type": "http.response.body", "body": body})
+
+
+class Breaks(Plain):
+    """Does not keep to ASGI."""
+
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+        self.log.append("answered")
+        try:
+            await send({"type": "http.response.body", "body": b"more"})
+        except RuntimeError as error:
+            self.log.append(str(error))
+
+
+class Shortens(Plain):
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        async def shortens(message: Any) -> None:
+            if message["type"] == "http.response.body":
+                message["body"] = message.get("body", b"")[:-1]
+            try:
+                await send(message)
+            except RuntimeError as error:
+                self.log.append(str(error))
+                raise
+
+        await self.app(scope, receive, shortens)
+
+
+class Silent(Plain):
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        self.log.append("silent")
+
+
+class Fails(Plain):
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        raise ValueError("before")
+
+
+class FailsAfter(Plain):
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+        raise ValueError("after")
+
+
+class Exits(Plain):
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+        raise SystemExit(3)
+
+
 CORS = (CORSMiddleware, {"allow_origins": ["https://a.example"], "expose_headers": ["x-process-time"]})
 GZIP = (GZipMiddleware, {"minimum_size": 100})
+
+CLASSES = (
+    Adds,
+    Shares,
+    Copies,
+    Listens,
+    Upper,
+    Takes,
+    Moves,
+    Refuses,
+    Catches,
+    Waits,
+    WaitsToSend,
+    Times,
+    Groups,
+    Twice,
+    Holds,
+    Breaks,
+    Shortens,
+    Silent,
+    Fails,
+    FailsAfter,
+    Exits,
+)
 
 STACKS: dict[str, tuple[Any, ...]] = {
     "header": (header,),
@@ -326,7 +599,29 @@ STACKS: dict[str, tuple[Any, ...]] = {
     "gzip around": (GZIP, header),
     "gzip within": (header, GZIP),
     "all": (CORS, catches, GZIP, Counts, sets),
+    "own": (Own,),
+    **{cls.__name__: (cls,) for cls in CLASSES},
+    "classes": (Catches, Adds, Shares, Listens),
+    "class around": (Shares, sets),
+    "class within": (sets, Shares),
+    "class between": (header, Adds, sets),
+    "classes around and within": (Catches, Adds, header, Catches, Shares, header, Adds),
+    "gzip and classes": (GZIP, Adds, header, Shares, GZIP),
+    "catches around fails": (Catches, fails_after),
+    "fails after around": (FailsAfter, header),
+    "waits within": (header, Waits),
+    "waits around": (Waits, header),
+    "upper around": (Upper, reads),
+    "upper within": (reads, Upper),
+    "takes within": (reads, Takes),
+    "twice around": (Twice, header),
+    "holds within": (header, Holds),
+    "breaks within": (header, Breaks),
+    "groups within": (header, Groups),
 }
+
+CONCURRENT = STACKS["class between"], STACKS["classes around and within"]
+"""A class between two functions sends the body while the outer function goes on: the two are tasks, whose turns are nobody's promise."""
 
 JSON = [("content-type", "application/json")]
 ZIPPED = [("accept-encoding", "gzip"), ("origin", "https://a.example")]
@@ -360,27 +655,6 @@ REQUESTS: list[tuple[str, str, list[tuple[str, str]], bytes]] = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anyio.to_thread, "run_sync", threads._run_sync)
-    monkeypatch.setattr("starlette.concurrency.run_in_threadpool", threads._run_in_threadpool)
-
-
-class EagerTask(asyncio.tasks._PyTask):  # type: ignore[name-defined,misc]
-    """A task that begins at once, as `eager_start=True` has it from Python 3.12 on."""
-
-    def __init__(self, coroutine: Any, *, loop: Any, context: Any) -> None:
-        super().__init__(coroutine, loop=loop, context=context)
-        loop._ready.pop()
-        current = asyncio.tasks._current_tasks  # type: ignore[attr-defined]
-        around = current.pop(loop, None)
-        try:
-            context.run(self._Task__step)
-        finally:
-            if around is not None:
-                current[loop] = around
-
-
 Ask = Callable[..., Lanes]
 
 
@@ -398,26 +672,16 @@ def lanes_of(host: FakeHost) -> Iterator[Ask]:
         both.close()
 
 
-@pytest.fixture(params=["eager", "late"])
-def begins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Whether a task begins at once, as in a component, or later, as no task does otherwise before Python 3.12."""
-    if request.param == "eager":
-        for module in (dispatch, lanes, support):
-            patched = type("asyncio", (), {**vars(asyncio), "Task": EagerTask})
-            monkeypatch.setattr(module, "asyncio", patched)
-            monkeypatch.setattr(module, "EAGER", {})
-    began: str = request.param
-    return began
-
-
 @pytest.mark.parametrize("functions", STACKS.values(), ids=STACKS)
-def test_functions_stand_before_plans(lanes_of: Ask, begins: str, functions: tuple[Any, ...]) -> None:
+def test_middleware_stands_before_plans(lanes_of: Ask, begins: str, functions: tuple[Any, ...]) -> None:
     both = lanes_of(*functions)
     assert reasons.of_app(both.app) is None
     for _ in range(2):
         for request in REQUESTS:
             expected, got, wanted, ran = both.ask(*request)
             assert got == expected, request
+            if functions in CONCURRENT:
+                ran, wanted = sorted(ran), sorted(wanted)
             assert ran == wanted, request
             assert both.lane.support.pending is None, request
 
@@ -425,14 +689,71 @@ def test_functions_stand_before_plans(lanes_of: Ask, begins: str, functions: tup
 FAST = ("/", "/async", "/items/3?q=a", "/state", "/yield", "/yield-async", "/http", "/text", "/nothing")
 
 
-@pytest.mark.parametrize("name", ["header", "sets", "guards", "collects", "catches", "reads", "class", "two", "three", "cors around", "cors within", "gzip within"])
+AT_ONCE = [
+    *("header", "sets", "guards", "collects", "catches", "reads", "class", "two", "three", "cors around", "cors within", "gzip within", "gzip around", "all"),
+    *("Adds", "Shares", "Copies", "Listens", "Upper", "Catches", "Times", "Holds", "classes", "class around", "class within", "gzip and classes", "Moves", "Refuses"),
+]
+
+
+@pytest.mark.parametrize("name", AT_ONCE)
 @pytest.mark.parametrize("begins", ["eager"], indirect=True)
-def test_a_function_that_does_not_wait_is_answered_at_once(lanes_of: Ask, begins: str, name: str) -> None:
+def test_what_does_not_wait_is_answered_at_once(lanes_of: Ask, begins: str, name: str) -> None:
     both = lanes_of(*STACKS[name])
     for target in FAST:
         both.ask("GET", target, [], b"")
     both.ask("POST", "/items", JSON, b'{"name": "n"}')
     assert both.replayed == 0
+
+
+@pytest.mark.parametrize("functions", [(), (header,)], ids=["alone", "around a function"])
+@pytest.mark.parametrize("begins", ["eager"], indirect=True)
+def test_an_app_that_builds_its_own_stack_is_within_it(host: FakeHost, begins: str, functions: tuple[Any, ...]) -> None:
+    """As OpenTelemetry's instrumentation has it."""
+
+    def make_own() -> Copy:
+        copy = make(*functions)
+        build = copy.app.build_middleware_stack
+        copy.app.build_middleware_stack = lambda: Adds(build(), copy.log)
+        return copy
+
+    both = Lanes(host, make_own(), make_own())
+    for request in REQUESTS:
+        expected, got, wanted, ran = both.ask(*request)
+        assert (got, ran) == (expected, wanted), request
+        assert ("x-added", "1") in got[1]
+    assert both.direct > len(REQUESTS) / 2
+    both.close()
+
+
+@pytest.mark.parametrize("begins", ["eager"], indirect=True)
+def test_sessions_are_answered_at_once(host: FakeHost, begins: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda self: 1_700_000_000)
+
+    def make_session() -> Copy:
+        app = FastAPI()
+        app.add_middleware(SessionMiddleware, secret_key="secret", max_age=None)
+
+        @app.get("/count")
+        def count(request: Request) -> int:
+            request.session["count"] = request.session.get("count", 0) + 1
+            found: int = request.session["count"]
+            return found
+
+        @app.get("/forget")
+        def forget(request: Request) -> None:
+            request.session.clear()
+
+        return Copy(app, [])
+
+    both = Lanes(host, make_session(), make_session())
+    cookies: list[tuple[str, str]] = []
+    for target, value in (("/count", b"1"), ("/count", b"2"), ("/forget", b"null"), ("/count", b"1")):
+        expected, got, _, _ = both.ask("GET", target, cookies, b"")
+        assert got == expected
+        assert got[2] == value
+        cookies = [("cookie", header.split(";")[0]) for name, header in got[1] if name == "set-cookie"]
+    assert both.replayed == 0
+    both.close()
 
 
 def test_a_client_that_gives_up_between_the_lanes_leaves_nothing(lanes_of: Ask, begins: str) -> None:
@@ -442,14 +763,3 @@ def test_a_client_that_gives_up_between_the_lanes_leaves_nothing(lanes_of: Ask, 
     both.lane.call(77, number, "{}", head, b"")
     expected, got, wanted, ran = both.ask("GET", "/items/1", [], b"")
     assert (got, ran) == (expected, wanted)
-
-
-class Own(BaseHTTPMiddleware):
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await super().__call__(scope, receive, send)
-
-
-def test_what_is_more_than_a_function_keeps_the_asgi_lane() -> None:
-    app = FastAPI()
-    app.add_middleware(Own)
-    assert reasons.of_app(app) == "middleware: Own"
