@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
+from functools import partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,7 +20,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .exchange import Inner, Outbox
-from .switch import Switch
+from .switch import Switch, Whole
 from .tasks import begun, continued, outcome_of
 
 if TYPE_CHECKING:
@@ -155,12 +156,19 @@ class _Begun:
         """What the function calls."""
         dispatch = self._dispatch
         if self._task is None and dispatch.layers.inside:
+            context, within = copy_context(), dispatch.within
+            if type(within) is Switch:
+                answer = context.run(within.ask, self._scope, self._relay)
+                if isinstance(answer, Whole):
+                    return _answered(*answer)
+            else:
+                answer = partial(within, self._scope, self._relay)
             loop = asyncio.get_running_loop()
             self._outbox = outbox = Inner(dispatch.layers.largest, loop, direct=dispatch.is_direct)
-            self._task = begun(dispatch.within(self._scope, self._relay, outbox), loop, copy_context())
+            self._task = begun(answer(outbox), loop, context)
             if outbox.is_complete:
                 self._is_answered = True
-                return _answered(outbox)
+                return _answered(outbox.start["status"], outbox.start.get("headers", []), outbox.parts)
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
         moved = await self._next
@@ -191,16 +199,15 @@ class _Begun:
         await outcome_of(task)
 
 
-def _answered(outbox: Inner) -> Response:
+def _answered(status: int, headers: list[tuple[bytes, bytes]], parts: list[bytes]) -> Response:
     """Starlette's own response to a function, of an answer that is there."""
-    start = outbox.start
     response = object.__new__(_StreamingResponse)
     response.info = None
-    response.body_iterator = _Parts(outbox.parts)
-    response.status_code = start["status"]
+    response.body_iterator = _Parts(parts)
+    response.status_code = status
     response.media_type = None
     response.background = None
-    response.raw_headers = start.get("headers", [])
+    response.raw_headers = headers
     return response
 
 
