@@ -38,7 +38,7 @@ class Alone:
 
     def begin(self, packed: str, head: str, body: bytes) -> tuple[str, Going | None, asyncio.Task[Any] | None]:
         """The reply's text; or what takes it further; and what goes on behind it."""
-        task = begun(self._run(packed, head, body), self._loop, Context())
+        task = begun(self._run, (packed, head, body), self._loop, Context())
         self._inside = False
         if self._text is not None:
             return self._text, None, None if task.done() else task

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .exchange import Inner, Outbox
 from .switch import Switch, Whole
-from .tasks import begun, continued, outcome_of
+from .tasks import begun, continued, cut, outcome_of
 
 if TYPE_CHECKING:
     from .layers import Layers
@@ -132,9 +132,8 @@ class _Begun:
             else:
                 await BaseHTTPMiddleware(self._within, self._resumed)(self._scope, receive, send)
         except BaseException:
-            if self._task is not None and not self._task.done():
-                self._task.cancel()
-                await asyncio.wait([self._task])
+            if self._task is not None:
+                await cut(self._task)
             raise
         if self._task is not None:
             self._relay.link(_gone)
@@ -165,7 +164,7 @@ class _Begun:
                 answer = partial(within, self._scope, self._relay)
             loop = asyncio.get_running_loop()
             self._outbox = outbox = Inner(dispatch.layers.largest, loop, direct=dispatch.is_direct)
-            self._task = begun(answer(outbox), loop, context)
+            self._task = begun(answer, (outbox,), loop, context)
             if outbox.is_complete:
                 self._is_answered = True
                 return _answered(outbox.start["status"], outbox.start.get("headers", []), outbox.parts)

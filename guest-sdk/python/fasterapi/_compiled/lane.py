@@ -49,6 +49,8 @@ class Lane:
         """What runs each plan."""
         self._enabled = False
         self._request = 0
+        self._stack: ASGIApp
+        """FastAPI's middleware, and the app's, around `_router`."""
         self._going: Going | None = None
         """The request that goes on in the ASGI lane, unless it is `Support.pending`."""
         self._leaving: asyncio.Task[Any] | None = None
@@ -184,17 +186,18 @@ class Lane:
         scope[OUTCOME] = pending
         if support.inbox is not None:
             support.inbox.link(receive)
-        rest = (self._router if pending.dressed else self._stack)(scope, receive, send)
+        rest = self._router if pending.dressed else self._stack
         if pending.context is None:
-            await rest
+            await rest(scope, receive, send)
         else:
             pending.context.run(current_call.set, call)
-            await outcome_of(begun(rest, self._loop, pending.context))
+            await outcome_of(begun(rest, (scope, receive, send), self._loop, pending.context))
 
     def before_start_up(self) -> None:
         """Start-up goes through the app's middleware."""
         if self._layers is not None:
             self._layers.build(self._router)
+            self._stack = self.app.middleware_stack
 
     def take_middleware(self) -> None:
         """Puts FastAPI's middleware, as the app has it now, around `_router`."""
@@ -203,7 +206,7 @@ class Lane:
         app = self.app
         own, app.router = app.router, self._router
         try:
-            self._stack: ASGIApp = app.build_middleware_stack()
+            self._stack = app.build_middleware_stack()
         finally:
             app.router = own
 

@@ -84,7 +84,7 @@ class Layers:
         self.asked = Asked(plan, packed, head, body, routing(scope))
         self.inside = True
         context = Context()
-        task = begun(self._entry(scope, inbox, reply), self._loop, context)
+        task = begun(self._entry, (scope, inbox, reply), self._loop, context)
         self.inside, self.asked = False, None
         text = reply.text() if is_well(task) else None
         if text is not None:
@@ -105,7 +105,7 @@ class Layers:
             else:
                 scope[_GOING] = linked
                 stack: Any = self._stack
-                await outcome_of(begun(stack(scope, receive, send), self._loop, context))
+                await outcome_of(begun(stack, (scope, receive, send), self._loop, context))
 
         return REPLAY, Going(task, go_on)
 

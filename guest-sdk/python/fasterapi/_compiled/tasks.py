@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextvars import Context
 from types import coroutine
 from typing import Any, TypeVar
@@ -13,15 +13,15 @@ from .._wasm.calls import EAGER
 _T = TypeVar("_T")
 
 
-def begun(work: Awaitable[Any], loop: Any, context: Context) -> asyncio.Task[Any]:
+def begun(work: Callable[..., Awaitable[Any]], given: tuple[Any, ...], loop: Any, context: Context) -> asyncio.Task[Any]:
     """A task that runs at once until it waits for something. Its outcome is for `outcome_of`."""
-    return asyncio.Task(_contained(work), loop=loop, context=context, **EAGER)
+    return asyncio.Task(_contained(work, given), loop=loop, context=context, **EAGER)
 
 
-async def _contained(work: Awaitable[Any]) -> Any:
+async def _contained(work: Callable[..., Awaitable[Any]], given: tuple[Any, ...]) -> Any:
     """What `work` gives, or what ends it and is for nobody but its request: of a task, the whole loop would end by it."""
     try:
-        return await work
+        return await work(*given)
     except (Exception, asyncio.CancelledError, GeneratorExit):
         raise
     except BaseException as error:
@@ -39,6 +39,15 @@ async def outcome_of(task: asyncio.Task[Any]) -> Any:
     if isinstance(outcome, _Ended):
         raise outcome.error
     return outcome
+
+
+async def cut(task: asyncio.Task[Any]) -> None:
+    """Ends a task, for one that ends itself. What it raises by that is nobody's."""
+    if not task.done():
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
 
 
 def is_well(task: asyncio.Task[Any]) -> bool:
