@@ -66,3 +66,28 @@ def test_another_stderr_is_written_to(monkeypatch: pytest.MonkeyPatch, logger: l
     monkeypatch.setattr("sys.stderr", other)
     logger.error("a record")
     assert other.getvalue() == "a record\n"
+
+
+@pytest.mark.parametrize("configured", [False, True], ids=["ours", "the app's"])
+def test_a_record_says_its_level(monkeypatch: pytest.MonkeyPatch, configured: bool) -> None:
+    descriptor = Descriptor()
+    monkeypatch.setattr("sys.stderr", stderr(descriptor))
+    root = logging.Logger("root", logging.WARNING)
+    monkeypatch.setattr(logging, "root", root)
+    monkeypatch.setattr(logging, "getLogger", lambda name=None: root)
+    monkeypatch.setattr(logging, "_handlerList", [])
+    if configured:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("[%(levelname)s] %(message)s"))
+        root.addHandler(handler)
+        root.setLevel(logging.DEBUG)
+    logs.configure()
+    root.debug("one")
+    root.info("two")
+    root.warning("three")
+    root.error("four")
+    written = b"".join(descriptor.writes).decode().splitlines()
+    if configured:
+        assert written == ["<7>[DEBUG] one", "<6>[INFO] two", "<4>[WARNING] three", "<3>[ERROR] four"]
+    else:
+        assert written == ["<6>INFO:     root: two", "<4>WARNING:     root: three", "<3>ERROR:     root: four"]

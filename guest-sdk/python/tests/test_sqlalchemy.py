@@ -13,7 +13,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
-from sqlalchemy import DateTime, Engine, ForeignKey, String, create_engine, exc, func, insert, inspect, literal, make_url, select, text
+from sqlalchemy import DateTime, Engine, ForeignKey, String, create_engine, engine_from_config, exc, func, insert, inspect, literal, make_url, select, text
 from sqlalchemy.dialects.postgresql import (
     ARRAY,
     DATEMULTIRANGE,
@@ -118,6 +118,25 @@ def test_the_pool_is_the_hosts(engine: Engine) -> None:
     with engine.connect() as connection:
         connection.execute(select(1))
         assert connection.connection.dbapi_connection is not None
+
+
+def test_the_size_of_another_pool_is_taken() -> None:
+    sizes: dict[str, Any] = {"pool_size": 5, "max_overflow": 10, "pool_timeout": 3, "pool_recycle": 1800, "pool_pre_ping": True, "pool_use_lifo": True}
+    made = create_engine("postgresql+fasterapi://default", **sizes)
+    again = made.pool.recreate()
+    assert isinstance(made.pool, NullPool) and type(again) is type(made.pool) and again._pre_ping and again._recycle == 1800
+    made.dispose()
+    configured = engine_from_config({"sqlalchemy.url": "postgresql+fasterapi://default", "sqlalchemy.pool_size": "5"})
+    assert isinstance(configured.pool, NullPool)
+    with pytest.raises(TypeError, match="pool_sise"):
+        create_engine("postgresql+fasterapi://default", pool_sise=5)
+
+
+def test_an_engine_with_another_pools_size_connects(pg: Pg) -> None:
+    with create_engine("postgresql+fasterapi://default", pool_size=1, max_overflow=0, pool_pre_ping=True).connect() as first:
+        assert first.scalar(select(1)) == 1
+        with first.engine.connect() as second:
+            assert second.scalar(select(1)) == 1
 
 
 def test_relationships(engine: Engine) -> None:

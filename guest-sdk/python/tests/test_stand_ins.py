@@ -5,14 +5,40 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import socket
 from logging.handlers import QueueHandler, QueueListener
 from queue import SimpleQueue
 from typing import Any
 
 import pytest
-from fasterapi._build import json_depth, record_queues
+from fasterapi._build import json_depth, record_queues, ssl_stand_in
 from fasterapi._build.hash_stand_in import pbkdf2_hmac, scrypt
 from fasterapi._build.stand_ins import temporary_file
+from fasterapi._wasm import sockets
+
+
+def test_addresses_are_known_and_names_are_not() -> None:
+    assert sockets._getaddrinfo("127.0.0.1", "80") == [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 80))]
+    assert sockets._getaddrinfo(b"::1", None, socket.AF_INET6)[0][4] == ("::1", 0, 0, 0)
+    for host, family in (("localhost", 0), (None, 0), ("127.0.0.1", socket.AF_INET6)):
+        with pytest.raises(socket.gaierror, match="cannot open connections"):
+            sockets._getaddrinfo(host, 80, family)
+    with pytest.raises(PermissionError, match="cannot open connections"):
+        sockets.refuse(("127.0.0.1", 80))
+
+
+def test_a_tls_context_is_made_and_refuses_to_speak() -> None:
+    """As httpx makes one, long before it connects."""
+    context = ssl_stand_in.create_default_context(cafile="/ca.pem")
+    context.minimum_version = ssl_stand_in.TLSVersion.TLSv1_2
+    context.load_verify_locations(cafile="/ca.pem")
+    context.set_alpn_protocols(["http/1.1"])
+    assert (context.check_hostname, context.verify_mode) == (True, ssl_stand_in.CERT_REQUIRED)
+    unverified = ssl_stand_in._create_unverified_context()
+    assert (unverified.check_hostname, unverified.verify_mode) == (False, ssl_stand_in.CERT_NONE)
+    for made in (context, unverified):
+        with pytest.raises(ssl_stand_in.SSLError, match="cannot open connections"):
+            made.wrap_socket(None)
 
 
 @pytest.mark.parametrize(

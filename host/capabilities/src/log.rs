@@ -1,8 +1,9 @@
 //! What an app prints, into the host's log: standard output line by line, and of standard error what was written at
 //! once as one record, so that a traceback stays whole.
 //!
-//! Standard output becomes `INFO`, standard error `WARN`, under the target `app`, with the app's name and the
-//! route and request that the instance serves. A line is cut at [`LINE_LIMIT`], and a record of several lines goes
+//! Standard output becomes `INFO`, standard error `WARN`, or the level that a line begins with as systemd has it
+//! (`<3>` is an error: sd-daemon(3)), under the target `app`, with the app's name and the route and request that the
+//! instance serves. A line is cut at [`LINE_LIMIT`], and a record of several lines goes
 //! out before it exceeds that: an app can not fill the host's memory. Nor can it forge a record: control characters
 //! are escaped, and the further lines of a record are indented.
 
@@ -18,6 +19,7 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
+use tracing::Level;
 use wasmtime_wasi::{
     async_trait,
     cli::{IsTerminal, StdoutStream},
@@ -62,17 +64,20 @@ impl Source {
         self.request.store(request, Ordering::Relaxed);
     }
 
-    fn record(&self, stream: Stream, line: &str) {
+    fn record(&self, level: Level, line: &str) {
         let route = Arc::clone(&self.route.lock());
         let request = self.request.load(Ordering::Relaxed);
         // It has these fields whatever the span says, and would show them twice.
-        match stream {
-            Stream::Output => {
-                tracing::info!(target: "app", parent: None, app = %self.app, %route, request, "{line}")
-            }
-            Stream::Error => {
-                tracing::warn!(target: "app", parent: None, app = %self.app, %route, request, "{line}")
-            }
+        macro_rules! record {
+            ($level:expr) => {
+                tracing::event!(target: "app", parent: None, $level, app = %self.app, %route, request, "{line}")
+            };
+        }
+        match level {
+            Level::ERROR => record!(Level::ERROR),
+            Level::WARN => record!(Level::WARN),
+            Level::INFO => record!(Level::INFO),
+            _ => record!(Level::DEBUG),
         }
     }
 }
@@ -90,6 +95,8 @@ pub struct LogStream {
 struct Written {
     /// Whole lines, printable.
     lines: String,
+    /// What the record that they belong to says of its level.
+    level: Option<Level>,
     /// The line that has not ended.
     line: Vec<u8>,
 }
@@ -103,40 +110,58 @@ impl LogStream {
 
     fn push(&self, bytes: &[u8]) {
         let mut written = self.written.lock();
-        let Written { lines, line } = &mut *written;
+        let Written { lines, level, line } = &mut *written;
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (text, ended) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
             let room = LINE_LIMIT.saturating_sub(line.len());
             line.extend(text.iter().take(room));
             if ended {
-                self.end_line(lines, &printable(line));
+                self.end_line(lines, level, &printable(line));
                 line.clear();
             }
         }
         // A long write comes in pieces: one that ends inside a line goes on.
         if line.is_empty() {
-            self.record(lines);
+            self.record(lines, *level);
+            *level = None;
         }
     }
 
-    fn end_line(&self, lines: &mut String, line: &str) {
-        if lines.len() + line.len() > LINE_LIMIT {
-            self.record(lines);
+    fn end_line(&self, lines: &mut String, level: &mut Option<Level>, line: &str) {
+        let (said, line) = if self.stream == Stream::Error { said_level(line) } else { (None, line) };
+        if said.is_some() || lines.len() + line.len() > LINE_LIMIT {
+            self.record(lines, *level);
         }
+        *level = said.or(*level);
         if !lines.is_empty() {
             lines.push_str("\n  ");
         }
         lines.push_str(line);
         if self.stream == Stream::Output {
-            self.record(lines);
+            self.record(lines, None);
         }
     }
 
-    fn record(&self, lines: &mut String) {
+    fn record(&self, lines: &mut String, level: Option<Level>) {
         if !lines.is_empty() {
-            self.source.record(self.stream, lines);
+            let usual = if self.stream == Stream::Output { Level::INFO } else { Level::WARN };
+            self.source.record(level.unwrap_or(usual), lines);
             lines.clear();
         }
+    }
+}
+
+/// The level that a line begins with, and the rest of it.
+fn said_level(line: &str) -> (Option<Level>, &str) {
+    let Some((number, rest)) = line.strip_prefix('<').and_then(|line| line.split_once('>')) else {
+        return (None, line);
+    };
+    match number {
+        "0" | "1" | "2" | "3" => (Some(Level::ERROR), rest),
+        "4" => (Some(Level::WARN), rest),
+        "5" | "6" => (Some(Level::INFO), rest),
+        "7" => (Some(Level::DEBUG), rest),
+        _ => (None, line),
     }
 }
 
@@ -234,6 +259,15 @@ mod tests {
             stream.push(&[&[b'x'; 1024][..], b"\nx"].concat());
             assert!(stream.written.lock().lines.len() <= LINE_LIMIT + 3);
         }
+        assert_eq!(said_level("<3>failed"), (Some(Level::ERROR), "failed"));
+        assert_eq!(said_level("<html>"), (None, "<html>"));
+        stream.push(b"\n<3>one\n  two\n<6>th");
+        {
+            let written = stream.written.lock();
+            assert_eq!((written.level, &*written.lines), (Some(Level::ERROR), "one\n    two"));
+        }
+        stream.push(b"ree\n");
+        assert_eq!(stream.written.lock().level, None);
         let lines = LogStream::new(Source::new("app".into()), Stream::Output);
         lines.push(b"one\ntwo\nthr");
         assert!(lines.written.lock().lines.is_empty());

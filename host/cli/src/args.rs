@@ -66,7 +66,7 @@ pub(crate) struct DevArgs {
     #[arg(short = 'C', long = "dir", value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
     /// Where to listen [default: 127.0.0.1:8000]
-    #[arg(long, value_name = "IP:PORT", env = "FASTERAPI_ADDR")]
+    #[arg(long, value_name = "IP:PORT", env = "FASTERAPI_ADDR", value_parser = address)]
     pub(crate) addr: Option<SocketAddr>,
     /// A file that says which databases the app is granted, and how much of each
     #[arg(long, value_name = "FILE", env = "FASTERAPI_CONFIG")]
@@ -199,7 +199,7 @@ pub struct ServeArgs {
     #[arg(value_name = "COMPONENT")]
     pub component: PathBuf,
     /// Where to listen [default: what the app says, else 127.0.0.1:8000; with PORT set, that port on all addresses]
-    #[arg(long, value_name = "IP:PORT", env = "FASTERAPI_ADDR")]
+    #[arg(long, value_name = "IP:PORT", env = "FASTERAPI_ADDR", value_parser = address)]
     pub addr: Option<SocketAddr>,
     /// A file that says which databases the app is granted, and how much of each
     #[arg(long, value_name = "FILE", env = "FASTERAPI_CONFIG")]
@@ -275,6 +275,20 @@ pub struct ServeArgs {
     pub log_format: LogFormat,
 }
 
+/// A name but `localhost` is refused: nothing is looked up.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let (host, port) = text.rsplit_once(':').unwrap_or(("localhost", text));
+    let ip = match host {
+        "localhost" => [127, 0, 0, 1],
+        "" => [0, 0, 0, 0],
+        _ => return text.parse().map_err(|_| NO_ADDRESS.into()),
+    };
+    port.parse().map(|port: u16| (ip, port).into()).map_err(|_| NO_ADDRESS.into())
+}
+
+const NO_ADDRESS: &str =
+    "it is none of IP:PORT, localhost:PORT, :PORT (all addresses) and PORT (this machine only)";
+
 fn environment(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("it is not of the form K=V")?;
     if name.is_empty() || text.contains('\0') {
@@ -302,6 +316,25 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_come_in_four_forms() {
+        for (text, addr) in [
+            ("10.0.0.1:80", "10.0.0.1:80"),
+            ("[::1]:8000", "[::1]:8000"),
+            ("localhost:8000", "127.0.0.1:8000"),
+            (":8000", "0.0.0.0:8000"),
+            ("8000", "127.0.0.1:8000"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
+        ] {
+            assert_eq!(address(text), Ok(addr.parse().unwrap()), "{text}");
+        }
+        for text in
+            ["", ":", "localhost", "localhost:", "127.0.0.1", "::1", "example.com:80", "65536", ":http"]
+        {
+            assert_eq!(address(text), Err(NO_ADDRESS.into()), "{text}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `fasterapi-host new`: a project that works with the one command that is printed next.
+//! `fasterapi-host new`: a project that works with what is printed next.
 //!
 //! Its files are those of `examples/`, so that what a new project does is what the examples' tests show.
 
@@ -13,12 +13,15 @@ use crate::{
 const IGNORED: &str = "*.wasm\n__pycache__/\n.venv/\n";
 const LONGEST_NAME: usize = 64;
 
-/// How the README of a project goes on after that of its example.
+/// Where an example says which databases it is granted: `dev` and `serve` must be told.
+const CONFIG: &str = "host.toml";
+
+/// How the README of a project goes on after that of its example; `DEV` is the command.
 const DEVELOP: &str = "
 ## While you work on it
 
 ```sh
-fasterapi-host dev
+DEV
 ```
 
 serves the app on http://127.0.0.1:8000. A change of a file goes live by itself, in a fraction of a second; requests in flight are
@@ -82,7 +85,7 @@ pub(crate) fn run(args: &NewArgs) -> Result<(), Failure> {
         fs::write(&path, text).map_err(|error| failed(&path, &error))?;
     }
     output::line(format_args!("made {name}: the app is {name}/main.py, its README says how to try it"));
-    output::line(format_args!("next: fasterapi-host dev -C {name}"));
+    output::line(format_args!("next: {}", files.next(name)));
     Ok(())
 }
 
@@ -91,7 +94,22 @@ impl Files {
         let Self { example, readme, .. } = self;
         let body = readme.trim_start_matches(&format!("# {example}\n"));
         let body = body.replace(&format!("{example}.wasm"), "app.wasm");
-        format!("# {name}\n{body}{DEVELOP}")
+        let config = if self.is_configured() { format!(" --config {CONFIG}") } else { String::new() };
+        let develop = DEVELOP.replace("DEV", &format!("fasterapi-host dev{config}"));
+        format!("# {name}\n{body}{develop}")
+    }
+
+    /// What to do next, in the folder that the project's is in.
+    fn next(&self, name: &str) -> String {
+        let dev = format!("fasterapi-host dev -C {name}");
+        if !self.is_configured() {
+            return dev;
+        }
+        format!("make its table as the README says, then {dev} --config {name}/{CONFIG}")
+    }
+
+    fn is_configured(&self) -> bool {
+        self.more.iter().any(|&(path, _)| path == CONFIG)
     }
 }
 
@@ -119,4 +137,18 @@ fn is_taken(folder: &Path) -> Result<bool, Failure> {
 
 fn failed(path: &Path, error: &io::Error) -> Failure {
     Failure::other(format!("cannot write {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_with_a_configuration_is_served_with_it() {
+        let (hello, platform) = (Template::Hello.files(), Template::Platform.files());
+        assert_eq!(hello.next("demo"), "fasterapi-host dev -C demo");
+        assert!(hello.readme("demo").contains("\nfasterapi-host dev\n"));
+        assert!(platform.next("demo").ends_with("fasterapi-host dev -C demo --config demo/host.toml"));
+        assert!(platform.readme("demo").contains("\nfasterapi-host dev --config host.toml\n"));
+    }
 }

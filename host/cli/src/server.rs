@@ -99,7 +99,8 @@ impl Server {
         let manifest =
             manifest::read(&component).map_err(|error| Failure::input(format!("{at}: {error}")))?;
         let said = AppSays::of(manifest.as_ref());
-        let (addr, edge) = edge(&config, &said);
+        frozen(manifest.as_ref(), &config.environment).iter().for_each(|line| tracing::warn!("{line}"));
+        let (addr, edge) = edge(&config, &said)?;
         let listener = listen(addr)?;
         let wanted = wanted(config.databases.clone(), config.database.clone(), said.uses_postgres);
         let databases = Databases::open(&wanted).await?;
@@ -146,6 +147,17 @@ impl Server {
         self.databases.close().await;
         report
     }
+}
+
+/// A line for each given variable that the app read while it was built, where it was not.
+fn frozen(manifest: Option<&manifest::Manifest>, given: &[(String, String)]) -> Vec<String> {
+    let Some(read) = manifest.map(|manifest| &manifest.environment_read) else { return Vec::new() };
+    let named = given.iter().filter_map(|(name, _)| Some((name.as_str(), read.get(name)?)));
+    let all = read.get("*").filter(|_| !given.is_empty()).map(|place| ("the whole environment", place));
+    let line = |(what, place)| {
+        format!("{what} was read while the app was built ({place}): giving it now changes nothing there")
+    };
+    named.chain(all).map(line).collect()
 }
 
 /// How the app of `config` is run, with the databases that `wanted` names.
@@ -236,7 +248,7 @@ pub(crate) fn wanted(
     }
 }
 
-fn edge(config: &ServerConfig, said: &AppSays) -> (SocketAddr, EdgeConfig) {
+fn edge(config: &ServerConfig, said: &AppSays) -> Result<(SocketAddr, EdgeConfig), Failure> {
     let mut edge = config.edge.clone();
     edge.protocols.h2 = said.h2.unwrap_or(edge.protocols.h2);
     edge.compression = match config.compression {
@@ -244,18 +256,29 @@ fn edge(config: &ServerConfig, said: &AppSays) -> (SocketAddr, EdgeConfig) {
         CompressionChoice::On => Compression::On,
         CompressionChoice::Off => Compression::Off,
     };
-    let addr = config.addr.or_else(port_variable).unwrap_or_else(|| said.addr());
-    (addr, edge)
+    Ok((address(config.addr, said.addr())?, edge))
 }
 
 pub(crate) fn listen(addr: SocketAddr) -> Result<Listener, Failure> {
     Listener::bind(addr).map_err(|error| Failure::input(format!("{error}: {}", error.source)))
 }
 
-/// `PORT`, as platforms set it: that port on all addresses.
-pub(crate) fn port_variable() -> Option<SocketAddr> {
-    let port = std::env::var("PORT").ok()?.parse().ok()?;
-    Some(([0, 0, 0, 0], port).into())
+/// Where to listen: as the operator says, else as `PORT` does, else at `default`.
+pub(crate) fn address(said: Option<SocketAddr>, default: SocketAddr) -> Result<SocketAddr, Failure> {
+    if let Some(addr) = said {
+        return Ok(addr);
+    }
+    let port = std::env::var_os("PORT").filter(|port| !port.is_empty());
+    port.map_or(Ok(default), |port| on_all_addresses(&port.to_string_lossy()))
+}
+
+/// What `PORT` means, as platforms set it. 0 is any free port.
+fn on_all_addresses(port: &str) -> Result<SocketAddr, Failure> {
+    let number = port.parse::<u16>().map_err(|_| {
+        let text = port.escape_default();
+        Failure::input(format!("PORT is `{text}`, which is no port: give a number from 1 to 65535"))
+    })?;
+    Ok(([0, 0, 0, 0], number).into())
 }
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -270,4 +293,40 @@ fn name(path: &Path) -> String {
 pub(crate) fn cache_folder() -> Result<PathBuf, Failure> {
     let cache = fasterapi_builder::Cache::open().map_err(Failure::other)?;
     Ok(cache.root().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_none_is_refused() {
+        assert_eq!(on_all_addresses("8080").unwrap(), ([0, 0, 0, 0], 8080).into());
+        for text in ["abc", "65536", "-1", "80 ", "127.0.0.1:80"] {
+            let failure = on_all_addresses(text).unwrap_err();
+            let message = format!("PORT is `{text}`, which is no port: give a number from 1 to 65535");
+            assert_eq!((failure.code(), failure.to_string()), (2, message));
+        }
+    }
+
+    #[test]
+    fn a_variable_that_came_too_late_is_named() {
+        let given = [("JWT_SECRET".into(), "x".into()), ("OTHER".into(), "x".into())];
+        let json =
+            br#"{"format":3,"target":"a:b","kind":"asgi","environment_read":{"JWT_SECRET":"main.py:3"}}"#;
+        let manifest = manifest::Manifest::from_json(json).unwrap();
+        let line =
+            "JWT_SECRET was read while the app was built (main.py:3): giving it now changes nothing there";
+        assert_eq!(frozen(Some(&manifest), &given), [line]);
+        assert!(frozen(Some(&manifest), &given[1..]).is_empty() && frozen(None, &given).is_empty());
+        let all = br#"{"format":3,"target":"a:b","kind":"asgi","environment_read":{"*":"main.py:5"}}"#;
+        let manifest = manifest::Manifest::from_json(all).unwrap();
+        assert_eq!((frozen(Some(&manifest), &given).len(), frozen(Some(&manifest), &[]).len()), (1, 0));
+    }
+
+    #[test]
+    fn what_the_operator_says_goes_before_the_default() {
+        let (said, default) = (([127, 0, 0, 1], 9000).into(), DEFAULT_ADDR.into());
+        assert_eq!(address(Some(said), default).unwrap(), said);
+    }
 }

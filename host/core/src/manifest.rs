@@ -27,6 +27,7 @@ const MAX_METHOD: usize = 32;
 const MAX_TEXT: usize = 4096;
 const MAX_PACKAGES: usize = 2000;
 const MAX_PARAMETERS: usize = 256;
+const MAX_VARIABLES: usize = 1000;
 
 /// What a build knows about an app. The SDK fills it in Python; the builder adds `format`, `packages` and `builder`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,6 +72,10 @@ pub struct Manifest {
     /// The middleware around plans, which the host does; none: the app does its own.
     #[serde(default)]
     pub layers: Option<Layers>,
+    /// Environment variables that the app asked for while it was built, where there are none, and where it did:
+    /// what it made of that is in the snapshot. `*`: all of them.
+    #[serde(default)]
+    pub environment_read: BTreeMap<String, String>,
 }
 
 /// A web framework and its version.
@@ -303,10 +308,15 @@ impl Manifest {
     fn check(&self) -> Result<(), ManifestError> {
         count("number of routes", self.routes.len(), MAX_ROUTES)?;
         count("number of packages", self.packages.len(), MAX_PACKAGES)?;
+        count("number of variables", self.environment_read.len(), MAX_VARIABLES)?;
         text("target", &self.target)?;
         for (name, version) in &self.packages {
             text("package name", name)?;
             text("package version", version)?;
+        }
+        for (name, place) in &self.environment_read {
+            text("variable", name)?;
+            text("variable's place", place)?;
         }
         for version in [&self.sdk, &self.python, &self.builder] {
             text("version", version)?;

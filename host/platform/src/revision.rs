@@ -228,6 +228,7 @@ fn unknown_app() -> Manifest {
         packages: std::collections::BTreeMap::new(),
         answers: None,
         layers: None,
+        environment_read: std::collections::BTreeMap::new(),
     }
 }
 

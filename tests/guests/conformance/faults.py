@@ -4,10 +4,17 @@ import asyncio
 import json
 import os
 import random
+import socket
 import sys
 import threading
 
 from fastapi import APIRouter, Request
+
+try:  # as urllib3 does when it is imported: no handle of the build's network may stay
+    socket.getaddrinfo("localhost", 80)
+    socket.socket(socket.AF_INET6).bind(("::1", 0))
+except OSError:
+    pass
 
 router = APIRouter(prefix="/faults")
 SERVED = 0
@@ -137,14 +144,36 @@ def files():
 
 
 @router.get("/sockets")
-def sockets(port: int):
-    import socket
+async def sockets(port: int):
+    import ssl
+    import urllib.request
 
+    import _socket
+
+    async def connect():
+        await asyncio.open_connection("localhost", port)
+
+    context = ssl.create_default_context()
+    ways = {
+        "connection": lambda: socket.create_connection(("127.0.0.1", port), timeout=1),
+        "name": lambda: socket.gethostbyname("localhost"),
+        "url": lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1),
+        "tls": lambda: context.wrap_socket(socket.socket()),
+        "beneath": lambda: _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM).connect(("127.0.0.1", port)),
+    }
+    results = {}
+    for name, way in ways.items():
+        try:
+            way()
+            results[name] = "connected"
+        except OSError as error:
+            results[name] = f"{type(error).__name__}: {error}"
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            return {"connected": True}
-    except Exception as error:
-        return {"connected": False, "error": type(error).__name__}
+        await connect()
+        results["asyncio"] = "connected"
+    except OSError as error:
+        results["asyncio"] = f"{type(error).__name__}: {error}"
+    return results
 
 
 @router.get("/environment")

@@ -18,7 +18,8 @@ async fn works(template: &str) {
     let folder = tempfile::tempdir().unwrap();
     let made = new(folder.path(), &["demo", "--template", template]).await;
     assert_eq!((made.code, made.stderr.as_str()), (Some(0), ""));
-    assert!(made.stdout.ends_with("next: fasterapi-host dev -C demo\n"), "{}", made.stdout);
+    let config = if template == "platform" { " --config demo/host.toml" } else { "" };
+    assert!(made.stdout.ends_with(&format!("fasterapi-host dev -C demo{config}\n")), "{}", made.stdout);
     let project = folder.path().join("demo");
     let read = |path: &Path| fs::read_to_string(path).unwrap();
     let example = repository().join("examples").join(template);

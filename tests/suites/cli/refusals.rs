@@ -98,7 +98,7 @@ async fn arguments_that_make_no_sense() {
     let component = component.to_str().unwrap();
     for (args, part) in [
         (&["--pg", "mysql://u:sesame@h/d"][..], "it is none of `embedded`, a postgres:// URL, `none`"),
-        (&["--addr", "localhost"], "invalid socket address"),
+        (&["--addr", "localhost"], "it is none of IP:PORT, localhost:PORT, :PORT"),
         (&["--max-body", "lots"], "--max-body"),
         (&["--request-timeout", "5"], "5s"),
         (&["--max-instances", "0"], "it is not a number from 1"),

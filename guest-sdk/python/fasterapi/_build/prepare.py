@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import _phase
 from .._wasm.loop import Loop, outside_loop
-from . import heap, immortal, lanes, load, protocol, sources, stand_ins, warm, zones
+from . import environment, heap, immortal, lanes, load, protocol, sources, stand_ins, warm, zones
 from .manifest import manifest
 from .paths import APP, META
 from .preload import attempt, preload
@@ -44,7 +44,7 @@ def packages() -> None:
 def late_application(text: str) -> tuple[Any, Any, str]:
     """The application of a draft and its compiled lane, imported now, with the report; no application, and what is wrong."""
     importlib.invalidate_caches()  # the application's folder was empty when the packages were imported
-    environment = dict(os.environ)
+    variables = dict(os.environ)
     os.environ.clear()  # a build has none, so what needs one at import must not work here either
     _phase.building = True
     sys.dont_write_bytecode = True
@@ -52,7 +52,7 @@ def late_application(text: str) -> tuple[Any, Any, str]:
         (app, lane, _), ok, report = _attempted(_application, lambda: protocol.parse(text))
     finally:
         _phase.building = False
-        os.environ.update(environment)
+        os.environ.update(variables)
     return app, lane, protocol.result(ok, report)
 
 
@@ -81,19 +81,21 @@ def _attempted(step: _Step, config: Callable[[], protocol.Config]) -> tuple[Any,
 
 
 def _application(config: protocol.Config) -> tuple[Any, dict[str, Any]]:
-    app = load.application(config.module, config.attr)
-    lane = lanes.Lanes(app)
-    _make_schema(app)
     problems: list[str] = []
-    if config.mode == "late":
-        _show_errors(app, lane.compiled)
-    else:
-        problems = _settled(config)
+    with environment.watched() as reads:
+        app = load.application(config.module, config.attr)
+        lane = lanes.Lanes(app)
+        _make_schema(app)
+        if config.mode == "late":
+            _show_errors(app, lane.compiled)
+        else:
+            problems = _settled(config)
+    known = manifest(app, f"{config.module}:{config.attr}", load.loaded(_POSTGRES), lane)
     report = {
         "mode": config.mode,
         "compiled": dict(sources.compiled),
-        "warnings": problems,
-        "manifest": manifest(app, f"{config.module}:{config.attr}", load.loaded(_POSTGRES), lane) | {"answers": _answers(app, lane.compiled, config.mode)},
+        "warnings": reads.warnings() + problems,
+        "manifest": known | {"answers": _answers(app, lane.compiled, config.mode), "environment_read": reads.by_name()},
     }
     return (app, lane.compiled, config.mode), report
 

@@ -1,11 +1,13 @@
-"""Stands in for `ssl`: there is no OpenSSL in a component. Enough for modules that want its names (anyio, asyncio,
-http.client, urllib); whatever would need TLS raises `SSLError`. TLS is the host's."""
+"""Stands in for `ssl`: there is no OpenSSL in a component. Enough for modules that want its names (anyio, asyncio, http.client, urllib), and for clients
+that make a context long before they connect (httpx); whatever would speak TLS raises `SSLError`."""
 
 from __future__ import annotations
 
 import enum
 import socket
 from typing import Any, NoReturn
+
+from .._wasm.sockets import REFUSED
 
 
 class SSLError(OSError):
@@ -83,14 +85,44 @@ HAS_SNI = HAS_ALPN = False
 
 
 def _refuse(*args: Any, **kwargs: Any) -> NoReturn:
-    raise SSLError("TLS is not available inside a WebAssembly component; the host does it")
+    raise SSLError(REFUSED)
 
 
 class SSLContext:
-    """Cannot be made."""
+    """Can be made and configured, to no effect: nothing is connected with it."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        _refuse()
+    sslsocket_class: Any = None
+    sslobject_class: Any = None
+
+    def __init__(self, protocol: int | None = None, *args: Any, **kwargs: Any) -> None:
+        self.protocol = PROTOCOL_TLS if protocol is None else protocol
+        self.check_hostname = self.protocol == PROTOCOL_TLS_CLIENT
+        self.verify_mode = CERT_REQUIRED if self.check_hostname else CERT_NONE
+        self.minimum_version, self.maximum_version = TLSVersion.MINIMUM_SUPPORTED, TLSVersion.MAXIMUM_SUPPORTED
+        self.options = Options.OP_ALL
+        self.verify_flags = 0
+        self.post_handshake_auth = False
+        self.keylog_filename: str | None = None
+        self.sni_callback: Any = None
+
+    def _take(self, *args: Any, **kwargs: Any) -> None:
+        """Takes what a context is told."""
+
+    load_verify_locations = load_default_certs = load_cert_chain = load_dh_params = set_default_verify_paths = _take
+    set_alpn_protocols = set_npn_protocols = set_ciphers = set_ecdh_curve = set_servername_callback = _take
+    wrap_socket = wrap_bio = _refuse
+
+    def get_ca_certs(self, binary_form: bool = False) -> list[Any]:
+        """None were loaded."""
+        return []
+
+    def get_ciphers(self) -> list[Any]:
+        """There are none."""
+        return []
+
+    def cert_store_stats(self) -> dict[str, int]:
+        """None were loaded."""
+        return {"x509": 0, "crl": 0, "x509_ca": 0}
 
 
 class SSLObject:
@@ -112,5 +144,17 @@ class SSLSession:
     """As in `ssl`."""
 
 
-create_default_context = _create_unverified_context = _create_default_https_context = _create_stdlib_context = _refuse
+def create_default_context(purpose: Purpose = Purpose.SERVER_AUTH, *, cafile: Any = None, capath: Any = None, cadata: Any = None) -> SSLContext:
+    """As in `ssl`."""
+    return SSLContext(PROTOCOL_TLS_CLIENT if purpose == Purpose.SERVER_AUTH else PROTOCOL_TLS_SERVER)
+
+
+def _create_unverified_context(protocol: int | None = None, **options: Any) -> SSLContext:
+    context = SSLContext(protocol)
+    context.check_hostname, context.verify_mode = False, CERT_NONE
+    return context
+
+
+_create_default_https_context = create_default_context
+_create_stdlib_context = _create_unverified_context
 wrap_socket = get_default_verify_paths = _refuse

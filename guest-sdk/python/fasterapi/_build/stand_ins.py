@@ -8,6 +8,7 @@ import sys
 import tempfile
 from typing import IO, Any
 
+from .._wasm import sockets
 from . import hash_stand_in, json_depth, record_queues
 
 
@@ -16,6 +17,7 @@ def install() -> None:
     _keep_temporary_files_in_memory()
     json_depth.install()
     record_queues.install()
+    sockets.install()
     try:
         import ssl  # noqa: F401
     except ImportError:

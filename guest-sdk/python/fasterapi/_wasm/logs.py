@@ -1,7 +1,7 @@
 """Where the logging of an app goes: to stderr, which the host puts in its log. `print` goes to stdout.
 
 As under uvicorn: INFO and above of our own loggers, and what the app configured itself. The root logger gets a handler only if
-the app gave it none.
+the app gave it none. The host learns each record's level, whoever formats it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,27 @@ def configure() -> None:
     root = logging.getLogger()
     if not root.handlers:
         handler = logging.StreamHandler(_Stderr())
-        handler.setFormatter(logging.Formatter("%(levelname)s:     %(name)s: %(message)s"))
+        handler.setFormatter(_Levelled(logging.Formatter("%(levelname)s:     %(name)s: %(message)s")))
         root.addHandler(handler)
         if root.level == logging.WARNING:
             root.setLevel(logging.INFO)
+    for reference in logging._handlerList:  # type: ignore[attr-defined]
+        made = reference()
+        if type(made) is logging.StreamHandler and made.stream is sys.stderr:
+            made.setFormatter(_Levelled(made.formatter or logging.Formatter()))
+
+
+class _Levelled(logging.Formatter):
+    """Says a record's level as systemd has it said on stderr (sd-daemon(3)): `<3>` is an error. The host takes it off."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = record.levelno
+        number = 3 if level >= logging.ERROR else 4 if level >= logging.WARNING else 6 if level >= logging.INFO else 7
+        return f"<{number}>{self._inner.format(record)}"
 
 
 class _Stderr:

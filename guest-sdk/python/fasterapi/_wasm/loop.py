@@ -16,6 +16,8 @@ from asyncio import base_events
 from collections.abc import Callable, Sized
 from typing import Any, NoReturn, TypeVar, TypeVarTuple
 
+from .sockets import refuse
+
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
@@ -125,6 +127,10 @@ class Loop(base_events.BaseEventLoop):
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """Nothing to shut down."""
+
+    async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        """A component has no network of its own."""
+        refuse()
 
     def run_forever(self) -> NoReturn:
         """The host runs this loop."""

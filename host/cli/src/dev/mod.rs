@@ -22,7 +22,7 @@ use crate::{
     config::HostConfig,
     exit::Failure,
     serve::{Ends, begin_log},
-    server::{DEFAULT_ADDR, ServerConfig, listen, port_variable},
+    server::{DEFAULT_ADDR, ServerConfig, address, listen},
 };
 use gateway::DevGateway;
 use report::{Place, Summary};
@@ -46,7 +46,7 @@ async fn dev(args: DevArgs) -> Result<(), Failure> {
     let target: Target = args.target.parse().map_err(Failure::input)?;
     let folder = folder(&args.dir)?;
     let databases = args.config.as_deref().map(HostConfig::read).transpose()?.unwrap_or_default();
-    let addr = args.addr.or_else(port_variable).unwrap_or_else(|| SocketAddr::from(DEFAULT_ADDR));
+    let addr = address(args.addr, SocketAddr::from(DEFAULT_ADDR))?;
     let drain_deadline = DRAIN;
     let edge = EdgeConfig { compression: Compression::Off, drain_deadline, ..EdgeConfig::default() };
     let gateway = Arc::new(DevGateway::new());

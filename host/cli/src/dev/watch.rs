@@ -5,7 +5,12 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
-    fs,
+    fs::{self, File, Metadata},
+    io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -33,12 +38,18 @@ pub(crate) struct Sources {
 struct Noted {
     paths: Mutex<BTreeSet<PathBuf>>,
     woken: Notify,
+    outputs: Outputs,
 }
+
+/// The files that this process's output goes to, by device and inode: what it says of a change is not the next one.
+#[derive(Default)]
+struct Outputs(Vec<(u64, u64)>);
 
 impl Sources {
     /// Begins to watch `folder`, an absolute path without links.
     pub(crate) fn watch(folder: &Path) -> Result<Self, Failure> {
-        let (noted, root) = (Arc::new(Noted::default()), folder.to_owned());
+        let noted = Arc::new(Noted { outputs: Outputs::of_this_process(), ..Noted::default() });
+        let root = folder.to_owned();
         let notes = Arc::clone(&noted);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| match event {
             Ok(event) => notes.take(&root, event),
@@ -100,7 +111,8 @@ impl Noted {
             EventKind::Modify(what) => !matches!(what, ModifyKind::Metadata(_)),
             EventKind::Access(_) | EventKind::Other => event.need_rescan(),
         };
-        let seen = event.paths.iter().filter(|path| changes && is_source(folder, path) && !is_aside(path));
+        let counts = |path: &Path| is_source(folder, path) && !is_aside(path) && !self.outputs.contain(path);
+        let seen = event.paths.iter().filter(|path| changes && counts(path));
         let seen: Vec<_> = seen.filter_map(|path| Some(path.strip_prefix(folder).ok()?.to_owned())).collect();
         if !seen.is_empty() || event.need_rescan() {
             let unnamed = event.need_rescan().then(|| PathBuf::from("."));
@@ -110,8 +122,62 @@ impl Noted {
     }
 }
 
-/// Whether it is what an editor keeps beside the file that is edited.
+impl Outputs {
+    fn of_this_process() -> Self {
+        let streams = [io::stdout().as_fd().try_clone_to_owned(), io::stderr().as_fd().try_clone_to_owned()];
+        Self::of(streams.into_iter().flatten())
+    }
+
+    fn of(streams: impl IntoIterator<Item = OwnedFd>) -> Self {
+        let files = streams.into_iter().filter_map(|stream| File::from(stream).metadata().ok());
+        Self(files.map(|file| identity(&file)).collect())
+    }
+
+    fn contain(&self, path: &Path) -> bool {
+        fs::metadata(path).is_ok_and(|file| self.0.contains(&identity(&file)))
+    }
+}
+
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
+}
+
+/// Whether it is a log, or what an editor keeps beside the file that is edited.
 fn is_aside(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.starts_with('.') || name.ends_with('~')
+    let is_log = path.extension().is_some_and(|extension| extension == "log");
+    is_log || name.starts_with('.') || name.ends_with('~')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notes(noted: &Noted, folder: &Path, name: &str) -> bool {
+        noted.take(folder, notify::Event::new(EventKind::Any).add_path(folder.join(name)));
+        !std::mem::take(&mut *noted.paths.lock()).is_empty()
+    }
+
+    #[test]
+    fn logs_and_what_editors_keep_are_no_changes() {
+        let (folder, noted) = (tempfile::tempdir().unwrap(), Noted::default());
+        for name in ["main.py", "app/data.json", "log", "log.py", "main.log.py"] {
+            assert!(notes(&noted, folder.path(), name), "{name}");
+        }
+        for name in ["dev.log", "logs/app.log", ".main.py.swp", "main.py~"] {
+            assert!(!notes(&noted, folder.path(), name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_the_process_says_is_no_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let create = |name: &str| File::create(folder.path().join(name)).unwrap();
+        create("other.txt");
+        let outputs = Outputs::of([create("out.txt").into(), create("err.txt").into()]);
+        let noted = Noted { outputs, ..Noted::default() };
+        fs::rename(folder.path().join("err.txt"), folder.path().join("renamed.txt")).unwrap();
+        assert!(!notes(&noted, folder.path(), "out.txt") && !notes(&noted, folder.path(), "renamed.txt"));
+        assert!(notes(&noted, folder.path(), "other.txt") && notes(&noted, folder.path(), "gone.txt"));
+    }
 }

@@ -36,6 +36,7 @@ fn manifest() -> Manifest {
         packages: BTreeMap::from([("fastapi".into(), "0.165.0".into())]),
         answers: None,
         layers: None,
+        environment_read: BTreeMap::from([("JWT_SECRET".into(), "main.py:3".into())]),
     }
 }
 
@@ -137,6 +138,7 @@ fn hostile_values_are_refused() {
     assert!(route(|r| r.methods = vec![String::new()]).is_err());
     assert!(route(|r| r.methods = vec!["GET".into(); MAX_METHODS + 1]).is_err());
     assert!(with(|m| m.target = "a\u{1b}[31m:b".into()).is_err());
+    assert!(with(|m| m.environment_read = BTreeMap::from([("A".into(), "a\u{1b}[31m:1".into())])).is_err());
     let many = |m: &mut Manifest| m.routes = vec![m.routes[0].clone(); MAX_ROUTES + 1];
     assert!(with(many).is_err());
 }

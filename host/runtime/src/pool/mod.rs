@@ -22,7 +22,7 @@ use std::{pin::pin, sync::Arc};
 
 use parking_lot::Mutex;
 use tokio::{
-    sync::{Notify, oneshot},
+    sync::{Notify, OnceCell, oneshot},
     time::Instant,
 };
 
@@ -43,6 +43,9 @@ pub struct Pool<M: Maker> {
     state: Mutex<State<M::Instance>>,
     wake_filler: Notify,
     freed: Notify,
+    /// Set once an instance has started. Until then they start one at a time: an app's start-up may make what the next
+    /// ones' find there, its tables for instance.
+    first: OnceCell<()>,
 }
 
 /// Why there is no instance.
@@ -79,6 +82,7 @@ impl<M: Maker> Pool<M> {
             state: Mutex::new(state),
             wake_filler: Notify::new(),
             freed: Notify::new(),
+            first: OnceCell::new(),
         });
         tokio::spawn(filler::run(Arc::downgrade(&pool)));
         pool
@@ -255,6 +259,20 @@ impl<M: Maker> Pool<M> {
     }
 
     async fn make(&self) -> Result<M::Instance, MakeError> {
+        let mut first = None;
+        let slot = &mut first;
+        let begin = move || async move {
+            *slot = Some(self.make_one().await?);
+            Ok::<_, MakeError>(())
+        };
+        self.first.get_or_try_init(begin).await?;
+        match first {
+            Some(instance) => Ok(instance),
+            None => self.make_one().await,
+        }
+    }
+
+    async fn make_one(&self) -> Result<M::Instance, MakeError> {
         let started = Instant::now();
         let made = self.maker.make().await;
         if made.is_ok() {

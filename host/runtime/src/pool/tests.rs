@@ -18,6 +18,10 @@ struct Fake {
     made: Arc<AtomicUsize>,
     stopped: Arc<AtomicUsize>,
     failing: Arc<AtomicUsize>,
+    /// Those that are being made.
+    making: Arc<AtomicUsize>,
+    /// The most of them at a time while none had been made.
+    together: Arc<AtomicUsize>,
     /// Always at work, from the beginning of time on.
     busy: bool,
 }
@@ -33,8 +37,14 @@ impl Maker for Fake {
 
     fn make(&self) -> BoxFuture<'static, Result<usize, MakeError>> {
         let (made, failing) = (Arc::clone(&self.made), Arc::clone(&self.failing));
+        let (making, together) = (Arc::clone(&self.making), Arc::clone(&self.together));
         Box::pin(async move {
+            let now = making.fetch_add(1, SeqCst) + 1;
+            if made.load(SeqCst) == 0 {
+                together.fetch_max(now, SeqCst);
+            }
             tokio::task::yield_now().await;
+            making.fetch_sub(1, SeqCst);
             if failing.load(SeqCst) > 0 {
                 return Err(MakeError::Startup("broken".into()));
             }
@@ -72,6 +82,20 @@ fn limits() -> PoolLimits {
 
 fn id(checkout: &mut Checkout<Fake>) -> usize {
     *checkout.instance().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn instances_start_one_at_a_time_until_one_has() {
+    let limits = PoolLimits { max_instances: 8, min_spares: 2, max_spares: 2, ..limits() };
+    let fake = Fake::default();
+    fake.failing.store(1, SeqCst);
+    let pool = Pool::new(fake, 4, limits);
+    let checkouts = || (0..4).map(|route| pool.checkout(route));
+    assert!(futures::future::join_all(checkouts()).await.iter().all(Result::is_err));
+    pool.maker.failing.store(0, SeqCst);
+    let held = futures::future::join_all(checkouts()).await;
+    assert!(held.iter().all(Result::is_ok));
+    assert_eq!(pool.maker.together.load(SeqCst), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,6 +23,13 @@ class _Context(PGExecutionContext):
         return self._dbapi_connection.cursor(stream=True)
 
 
+class HostPool(NullPool):
+    """Holds no connections: the pool is the host's. What `create_engine` says of another pool's size is taken and does nothing."""
+
+    def __init__(self, creator: Any, pool_size: int = 0, max_overflow: int = 0, timeout: float = 0, use_lifo: bool = False, **options: Any) -> None:
+        super().__init__(creator, **options)
+
+
 class FasterapiDialect(PGDialect):
     """PostgreSQL over `fasterapi.pg.dbapi`."""
 
@@ -49,8 +56,8 @@ class FasterapiDialect(PGDialect):
 
     @classmethod
     def get_pool_class(cls, url: URL) -> type[Pool]:
-        """None: the pool is the host's."""
-        return NullPool
+        """One that pools nothing."""
+        return HostPool
 
     def create_connect_args(self, url: URL) -> tuple[list[str], dict[str, Any]]:
         """The grant that the URL means."""
