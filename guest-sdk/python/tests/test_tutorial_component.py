@@ -11,6 +11,7 @@ import tutorial
 TOPICS = {
     "main": [topic for topic in tutorial.TOPICS if f"apps.{topic}" not in tutorial.APPS],
     "apps.functions": ["functions"],
+    "apps.layers": ["layers"],
 }
 
 
