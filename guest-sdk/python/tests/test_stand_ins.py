@@ -27,6 +27,25 @@ def test_addresses_are_known_and_names_are_not() -> None:
         sockets.refuse(("127.0.0.1", 80))
 
 
+def test_no_socket_reaches_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Socket(socket.socket):
+        pass
+
+    stand_in = type("module", (), {"socket": Socket})
+    monkeypatch.setattr(sockets, "socket", stand_in)
+    sockets.install()
+    with Socket() as made, pytest.raises(PermissionError, match="cannot open connections"):
+        made.connect(("127.0.0.1", 80))
+
+    def denied(*args: Any, **kwargs: Any) -> None:
+        raise PermissionError(2, "Permission denied")
+
+    monkeypatch.setattr(Socket, "__init__", denied)
+    sockets.install()
+    with pytest.raises(PermissionError, match="cannot open connections"):
+        Socket()
+
+
 def test_a_tls_context_is_made_and_refuses_to_speak() -> None:
     """As httpx makes one, long before it connects."""
     context = ssl_stand_in.create_default_context(cafile="/ca.pem")

@@ -17,6 +17,15 @@ REFUSED = "an app inside a component cannot open connections: it is reached thro
 def install() -> None:
     """Puts the stand-ins in place."""
     module: Any = socket
+    made = module.socket.__init__
+
+    def init(*args: Any, **kwargs: Any) -> None:
+        try:
+            made(*args, **kwargs)
+        except PermissionError:  # the host's word
+            refuse()
+
+    module.socket.__init__ = init
     for name in ("bind", "connect", "connect_ex", "listen", "sendto", "sendmsg"):
         setattr(module.socket, name, refuse)
     module.getaddrinfo = _getaddrinfo
