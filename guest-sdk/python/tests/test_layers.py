@@ -618,6 +618,7 @@ STACKS: dict[str, tuple[Any, ...]] = {
     "holds within": (header, Holds),
     "breaks within": (header, Breaks),
     "groups within": (header, Groups),
+    "groups around": (Groups, header),
 }
 
 CONCURRENT = STACKS["class between"], STACKS["classes around and within"]

@@ -117,7 +117,6 @@ class _Begun:
         """Whether the function has its answer."""
         self._waits_for: Any = None
         self._next: asyncio.Future[Next] | None = None
-        """Starlette's own `call_next`, once it is wanted."""
 
     async def run(self, send: Send) -> None:
         """Runs the function, and sends its answer."""
@@ -168,18 +167,20 @@ class _Begun:
             if outbox.is_complete:
                 self._is_answered = True
                 return _answered(outbox.start["status"], outbox.start.get("headers", []), outbox.parts)
+        moved = await self._starlettes()
+        return await moved(request)
+
+    def _starlettes(self) -> asyncio.Future[Next]:
+        """Starlette's own `call_next`, from when it has one."""
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
-        moved = await self._next
-        return await moved(request)
+        return self._next
 
     # --- inside Starlette's own class ---
 
     async def _resumed(self, _request: Request, call_next: Next) -> Response:
         """The function, from where it is."""
-        if self._next is None:
-            self._next = asyncio.get_running_loop().create_future()
-        self._next.set_result(call_next)
+        self._starlettes().set_result(call_next)
         response: Response = await continued(self._function, self._waits_for)
         return response
 
@@ -190,12 +191,7 @@ class _Begun:
             return
         task, self._task = self._task, None
         self._relay.link(receive)
-        try:
-            await self._outbox.link(send)
-        except BaseException:
-            task.cancel()
-            raise
-        await outcome_of(task)
+        await self._outbox.see_out(task, send)
 
 
 def _answered(status: int, headers: list[tuple[bytes, bytes]], parts: list[bytes]) -> Response:

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.types import Message, Receive, Send
 
 from .plan import packed
+from .tasks import outcome_of
 
 _NO_BODY = (204, 304)
 
@@ -114,6 +115,16 @@ class Outbox:
             await send({"type": "http.response.body", "body": part, "more_body": not is_last})
         self._send = send
         _set(self._linked)
+
+
+    async def see_out(self, task: asyncio.Task[Any], send: Send) -> None:
+        """Links the end, and waits for the task that sends here. What it raises is raised."""
+        try:
+            await self.link(send)
+        except BaseException:
+            task.cancel()
+            raise
+        await outcome_of(task)
 
 
 class Reply(Outbox):

@@ -92,12 +92,7 @@ class Layers:
 
         async def linked(_scope: Scope, receive: Receive, send: Send) -> None:
             inbox.link(receive)
-            try:
-                await reply.link(send)
-            except BaseException:
-                task.cancel()
-                raise
-            await outcome_of(task)
+            await reply.see_out(task, send)
 
         async def go_on(scope: Scope, receive: Receive, send: Send) -> None:
             if self._entry is self._stack:
