@@ -14,7 +14,7 @@ import pytest
 from fasterapi._build import json_depth, record_queues, ssl_stand_in
 from fasterapi._build.hash_stand_in import pbkdf2_hmac, scrypt
 from fasterapi._build.stand_ins import temporary_file
-from fasterapi._wasm import sockets
+from fasterapi._wasm import sockets, threads
 
 
 def test_addresses_are_known_and_names_are_not() -> None:
@@ -151,3 +151,20 @@ def test_a_queues_records_are_handled_at_once(monkeypatch: pytest.MonkeyPatch) -
     listener.stop()
     handler.handle(record)
     assert (seen, queue.qsize()) == (["told"], 1)
+
+
+def test_a_pool_of_threads_runs_what_it_is_given_where_it_stands() -> None:
+    begun: list[int] = []
+    with threads.InlineExecutor(2, "name", begun.append, (1,)) as pool:
+        assert list(pool.map(pow, range(3), range(3))) == [1, 1, 4] and begun == [1]
+        assert str(pool.submit(int, "x").exception()).startswith("invalid literal")
+        assert pool.submit(int, "5").done()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        pool.submit(int)
+    with pytest.raises(ValueError, match="max_workers"):
+        threads.InlineExecutor(0)
+
+
+def test_a_thread_is_refused_in_words() -> None:
+    with pytest.raises(RuntimeError, match="can't start new thread: an app inside a component has none"):
+        threads.refuse(print, ())

@@ -6,13 +6,18 @@ running event loop.
 
 from __future__ import annotations
 
+import _thread
 import asyncio
+import concurrent.futures
+import concurrent.futures.thread
+import threading
 import time
 from asyncio import base_events
 from collections.abc import Callable
-from contextvars import copy_context
+from concurrent.futures import Executor, Future
+from contextvars import Context, copy_context
 from functools import partial
-from typing import Any, ParamSpec, TypeVar, TypeVarTuple
+from typing import Any, NoReturn, ParamSpec, TypeVar, TypeVarTuple
 
 from .loop import outside_loop
 
@@ -24,6 +29,7 @@ _Ts = TypeVarTuple("_Ts")
 def install() -> None:
     """Patches the ways in which asyncio, anyio and Starlette reach for a thread."""
     _patch_event_loops()
+    _patch_threads()
     try:
         import anyio.to_thread
     except ImportError:
@@ -72,6 +78,51 @@ class BlockingLoop(base_events.BaseEventLoop):
 
     def _write_to_self(self) -> None:
         """There is no other thread."""
+
+
+class InlineExecutor(Executor):
+    """`concurrent.futures.ThreadPoolExecutor`: what is submitted has run when `submit` comes back."""
+
+    def __init__(
+        self, max_workers: int | None = None, thread_name_prefix: str = "", initializer: Callable[..., object] | None = None, initargs: tuple[Any, ...] = ()
+    ) -> None:
+        if max_workers is not None and max_workers <= 0:
+            raise ValueError("max_workers must be greater than 0")
+        self._context = Context()  # that of its one worker
+        self._begin = None if initializer is None else partial(initializer, *initargs)
+        self._is_shut_down = False
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        if self._is_shut_down:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        future: Future[_T] = Future()
+        future.set_running_or_notify_cancel()
+        begin, self._begin = self._begin, None
+        try:
+            if begin is not None:
+                self._context.run(outside_loop, begin)
+            result = self._context.run(outside_loop, partial(fn, *args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._is_shut_down = True
+
+
+def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+    """A thread that would run beside its maker."""
+    raise RuntimeError("can't start new thread: an app inside a component has none; `asyncio.to_thread` and ThreadPoolExecutor run the function where it stands")
+
+
+def _patch_threads() -> None:
+    for module in (concurrent.futures, concurrent.futures.thread):
+        setattr(module, "ThreadPoolExecutor", InlineExecutor)
+    for module, name in ((_thread, "start_new_thread"), (threading, "_start_new_thread"), (threading, "_start_joinable_thread")):
+        if hasattr(module, name):
+            setattr(module, name, refuse)
 
 
 def _patch_event_loops() -> None:

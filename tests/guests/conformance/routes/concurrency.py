@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import anyio
 from fastapi import APIRouter, BackgroundTasks
@@ -209,3 +210,14 @@ async def left_behind(token: str):
 
     task = asyncio.create_task(later())
     return {"done": task.done()}
+
+
+@router.get("/thread-pool")
+async def thread_pool():
+    """What is meant for a thread runs, in the order in which it was submitted, and outside of the event loop."""
+    with ThreadPoolExecutor(2) as pool:
+        squares = list(pool.map(lambda n: n * n, range(5)))
+        failed = pool.submit(int, "x")
+        nested = pool.submit(asyncio.run, asyncio.sleep(0, "slept"))
+    in_loop = await asyncio.get_running_loop().run_in_executor(ThreadPoolExecutor(), len, "abc")
+    return {"squares": squares, "failed": str(failed.exception()), "nested": nested.result(), "in_loop": in_loop}
