@@ -21,7 +21,7 @@ use crate::{Guest, http::Client, wait::PATIENCE};
 const PROGRAM: &str = "
 import os, sys, threading, uvicorn
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
-uvicorn.run(sys.argv[1], port=0, http='httptools', loop='uvloop', access_log=False, proxy_headers=False)
+uvicorn.run(sys.argv[1], port=0, http='httptools', loop='uvloop', access_log=False)
 ";
 
 /// uvicorn, running.

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use fasterapi_core::manifest::Isolation;
 use fasterapi_tests::{
     Guest, Host,
     compare::compare_with,
@@ -186,6 +187,15 @@ mod shared {
         assert_eq!(ask(&host, "/notes").await, serde_json::json!({"a": "note", "b": "note"}));
         host.stop().await;
         assert!(logs::have("shut down with 2 notes"));
+    }
+
+    /// Whatever the app says, and so that nobody need change it.
+    #[tokio::test]
+    async fn the_operator_may_keep_them_apart() {
+        let host = Host::start(Guest::SHARED_STATE, |config| config.isolation = Some(Isolation::Route)).await;
+        let put = fasterapi_tests::http::ask("PUT", "/notes/a?text=note");
+        host.client().send(put).await.expect(200);
+        assert_eq!(ask(&host, "/notes").await, serde_json::json!({}));
     }
 
     #[tokio::test]

@@ -180,6 +180,7 @@ struct Build<'a> {
 
 impl Build<'_> {
     fn component(&self, uses_postgres: bool, output: &Path) -> Result<(), BuildError> {
+        self.project.notice().iter().for_each(|notice| self.progress.report(Event::Notice(notice)));
         self.site.notices.iter().for_each(|notice| self.progress.report(Event::Notice(notice)));
         let config = Config::build(self.target, &self.project.pyproject().preload);
         let run = Run { toolchain: self.toolchain, entry: "fasterapi._entry", config, work: self.work };

@@ -51,6 +51,7 @@ pub struct Draft {
     /// What the app's docs pages show themselves with, if it is here.
     pub docs: Arc<DocsFiles>,
     versions: BTreeMap<String, String>,
+    notice: Option<&'static str>,
 }
 
 /// What is kept of a site folder.
@@ -87,17 +88,21 @@ impl Builder {
             config: Config::late(target).text(),
             docs: Arc::new(docs_assets::kept(self.cache()).unwrap_or_default()),
             versions: site.packages,
+            notice: project.notice(),
         })
     }
 }
 
 impl Draft {
-    /// The app's manifest, from the SDK's report of an import.
+    /// The app's manifest and what its author should know, from the SDK's report of an import.
     ///
     /// # Errors
     /// What the report says is wrong with the app.
-    pub fn manifest(&self, report: &str) -> Result<Manifest, BuildError> {
-        SdkResult::parse(report.as_bytes())?.success()?.manifest(&self.versions)
+    pub fn manifest(&self, report: &str) -> Result<(Manifest, Vec<String>), BuildError> {
+        let mut result = SdkResult::parse(report.as_bytes())?.success()?;
+        let notice = self.notice.map(str::to_owned).into_iter();
+        let warnings = notice.chain(std::mem::take(&mut result.warnings)).collect();
+        Ok((result.manifest(&self.versions)?, warnings))
     }
 }
 

@@ -66,6 +66,14 @@ impl Project {
         &self.pyproject
     }
 
+    /// What its author should know before it is built.
+    pub(crate) fn notice(&self) -> Option<&'static str> {
+        self.files.iter().any(|file| file == Path::new(".env")).then_some(
+            ".env is there while the app is built: what modules make of it when they are imported is kept in the \
+             component, secrets too. There is no such file when it serves: `--env-file .env` gives the app its variables",
+        )
+    }
+
     /// What the sources import, by their text alone. Of modules, those of others.
     pub(crate) fn imports(&self) -> Imports {
         let mut imports = Imports::default();

@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
 use clap::{Parser, Subcommand, ValueEnum};
+use fasterapi_core::manifest::Isolation;
+use fasterapi_edge::TrustedProxies;
 
 use crate::{database::DatabaseChoice, server::MAX_REUSE};
 
@@ -78,6 +80,15 @@ pub(crate) struct DevArgs {
     /// An environment variable of the app; may be repeated
     #[arg(short = 'e', long = "env", value_name = "K=V", value_parser = environment)]
     pub(crate) env: Vec<(String, String)>,
+    /// A file of such variables, one a line, as `.env` files are; -e goes before it
+    #[arg(long, value_name = "FILE", env = "FASTERAPI_ENV_FILE")]
+    pub(crate) env_file: Option<PathBuf>,
+    /// Which requests may share an instance [default: what the app says, else route]
+    #[arg(long, value_enum, env = "FASTERAPI_ISOLATION")]
+    pub(crate) isolation: Option<IsolationChoice>,
+    /// Instances alive at a time
+    #[arg(long, value_name = "N", default_value_t = 128, env = "FASTERAPI_MAX_INSTANCES", value_parser = positive)]
+    pub(crate) max_instances: usize,
     /// A folder or address with wheels for WASI, as pip's --find-links; may be repeated
     #[arg(long, value_name = "DIR|URL", env = "FASTERAPI_FIND_LINKS", value_delimiter = ',')]
     pub(crate) find_links: Vec<String>,
@@ -172,6 +183,24 @@ pub enum CompressionChoice {
     Off,
 }
 
+/// Which requests may share an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IsolationChoice {
+    /// Those of one route
+    Route,
+    /// Those of the whole app: what a route keeps in memory, the others find, as long as there is one instance
+    App,
+}
+
+impl From<IsolationChoice> for Isolation {
+    fn from(choice: IsolationChoice) -> Self {
+        match choice {
+            IsolationChoice::Route => Self::Route,
+            IsolationChoice::App => Self::App,
+        }
+    }
+}
+
 /// Which lane serves a route.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LaneChoice {
@@ -211,6 +240,12 @@ pub struct ServeArgs {
     /// An environment variable of the app; may be repeated
     #[arg(short = 'e', long = "env", value_name = "K=V", value_parser = environment)]
     pub env: Vec<(String, String)>,
+    /// A file of such variables, one a line, as `.env` files are; -e goes before it
+    #[arg(long, value_name = "FILE", env = "FASTERAPI_ENV_FILE")]
+    pub env_file: Option<PathBuf>,
+    /// Which requests may share an instance [default: what the app says, else route]
+    #[arg(long, value_enum, env = "FASTERAPI_ISOLATION")]
+    pub isolation: Option<IsolationChoice>,
     /// Instances alive at a time
     #[arg(long, value_name = "N", default_value_t = 128, env = "FASTERAPI_MAX_INSTANCES", value_parser = positive)]
     pub max_instances: usize,
@@ -258,6 +293,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 10_000, env = "FASTERAPI_MAX_CONNECTIONS",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
+    /// The proxies that are believed when they name the client (X-Forwarded-For, X-Forwarded-Proto): addresses and
+    /// networks with commas between them, `*` for all, or nothing
+    #[arg(long, value_name = "LIST", default_value = "127.0.0.1,::1", env = "FORWARDED_ALLOW_IPS")]
+    pub forwarded_allow_ips: TrustedProxies,
     /// How long requests in flight may take to finish when the server ends
     #[arg(long, value_name = "TIME", default_value = "30s", env = "FASTERAPI_DRAIN_TIMEOUT", value_parser = duration)]
     pub drain_timeout: Duration,

@@ -9,6 +9,7 @@ mod build;
 mod config;
 mod database;
 mod dev;
+mod environment;
 mod exit;
 mod new;
 mod output;

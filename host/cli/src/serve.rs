@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     args::{LogFormat, ServeArgs},
     config::HostConfig,
+    environment::variables,
     exit::Failure,
     output,
     server::{Server, ServerConfig},
@@ -35,7 +36,8 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let mut ends = Ends::listen()?;
     let component = args.component.display().to_string();
     let databases = args.config.as_deref().map(HostConfig::read).transpose()?.unwrap_or_default();
-    let config = ServerConfig { databases, ..ServerConfig::from(args) };
+    let environment = variables(args.env_file.as_deref(), args.env.clone())?;
+    let config = ServerConfig { databases, environment, ..ServerConfig::from(args) };
     let starting =
         Server::start(config, || tracing::info!("compiling {component}: this takes seconds, once"));
     let server = tokio::select! {
@@ -104,11 +106,16 @@ impl From<ServeArgs> for ServerConfig {
             websocket_message_bytes: bytes(args.max_websocket_message),
             ..Limits::default()
         };
-        let edge = EdgeConfig { limits, drain_deadline: args.drain_timeout, ..EdgeConfig::default() };
+        let edge = EdgeConfig {
+            limits,
+            trusted_proxies: args.forwarded_allow_ips,
+            drain_deadline: args.drain_timeout,
+            ..EdgeConfig::default()
+        };
         Self {
             addr: args.addr,
             database: args.pg,
-            environment: args.env,
+            isolation: args.isolation.map(Into::into),
             instance,
             pool,
             max_reuse: args.max_instance_reuse_count,

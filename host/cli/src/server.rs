@@ -8,8 +8,11 @@ use std::{
 };
 
 use fasterapi_capabilities::postgres::PostgresGrants;
-use fasterapi_core::{TenantId, docs, files, manifest};
-use fasterapi_edge::{Compression, DrainReport, Edge, EdgeConfig, Listener, Shutdown};
+use fasterapi_core::{
+    TenantId, docs, files,
+    manifest::{self, Isolation, Manifest},
+};
+use fasterapi_edge::{BindError, Bound, Compression, DrainReport, Edge, EdgeConfig, Shutdown};
 use fasterapi_platform::{AppOptions, Platform, Revision, Serving};
 use fasterapi_runtime::{Engine, FileCache, Files, Grants, ImageCache, InstanceLimits, PoolLimits};
 
@@ -35,6 +38,8 @@ pub struct ServerConfig {
     pub database: Option<DatabaseChoice>,
     /// The app's environment.
     pub environment: Vec<(String, String)>,
+    /// Which requests may share an instance. None: as the app says.
+    pub isolation: Option<Isolation>,
     /// The bounds of each instance.
     pub instance: InstanceLimits,
     /// The bounds of the pool.
@@ -61,6 +66,7 @@ impl ServerConfig {
             databases: HostConfig::default(),
             database: None,
             environment: Vec::new(),
+            isolation: None,
             instance: InstanceLimits::default(),
             pool: PoolLimits::default(),
             max_reuse: MAX_REUSE,
@@ -69,6 +75,14 @@ impl ServerConfig {
             compression: CompressionChoice::default(),
             lane: LaneChoice::default(),
         }
+    }
+
+    /// What the app says of itself, with the isolation that the operator wants.
+    pub(crate) fn isolated(&self, mut manifest: Manifest) -> Manifest {
+        if let Some(isolation) = self.isolation {
+            manifest.isolate(isolation);
+        }
+        manifest
     }
 }
 
@@ -88,8 +102,8 @@ pub(crate) const MAX_REUSE: u64 = 20_000;
 pub(crate) const DEFAULT_ADDR: ([u8; 4], u16) = ([127, 0, 0, 1], 8000);
 
 impl Server {
-    /// Starts everything that a request needs: the port is bound, the database answers, the app's first instance has
-    /// started. Nothing is served yet. `compiling` is told when the component must be compiled first.
+    /// Starts everything that a request needs: the port is taken, the database answers, the app's first instance has
+    /// started; last, the port opens. Nothing is served yet. `compiling` is told when the component must be compiled first.
     ///
     /// # Errors
     /// At the first thing at fault; what was started before it ends again.
@@ -98,10 +112,11 @@ impl Server {
         let at = config.component.display();
         let manifest =
             manifest::read(&component).map_err(|error| Failure::input(format!("{at}: {error}")))?;
+        let manifest = manifest.map(|manifest| config.isolated(manifest));
         let said = AppSays::of(manifest.as_ref());
         frozen(manifest.as_ref(), &config.environment).iter().for_each(|line| tracing::warn!("{line}"));
         let (addr, edge) = edge(&config, &said)?;
-        let listener = listen(addr)?;
+        let bound = Bound::new(addr).map_err(cannot_listen)?;
         let wanted = wanted(config.databases.clone(), config.database.clone(), said.uses_postgres);
         let databases = Databases::open(&wanted).await?;
         let files = brought(&component).map_err(|error| Failure::input(format!("{at}: {error}")))?;
@@ -114,7 +129,7 @@ impl Server {
         let revision = revision.map_err(|error| Failure::input(format!("{at}: {error}")))?;
         let platform = Arc::new(Platform::new(Arc::new(revision)));
         let drain_deadline = edge.drain_deadline;
-        let edge = Edge::new(listener, edge, Arc::clone(&platform));
+        let edge = Edge::new(bound, edge, Arc::clone(&platform)).map_err(cannot_listen)?;
         let status = StatusSocket::open(&at.to_string(), edge.local_addr(), databases.registry());
         let status =
             status.inspect_err(|error| tracing::warn!("`pg status` will not see this server: {error}"));
@@ -150,7 +165,7 @@ impl Server {
 }
 
 /// A line for each given variable that the app read while it was built, where it was not.
-fn frozen(manifest: Option<&manifest::Manifest>, given: &[(String, String)]) -> Vec<String> {
+fn frozen(manifest: Option<&Manifest>, given: &[(String, String)]) -> Vec<String> {
     let Some(read) = manifest.map(|manifest| &manifest.environment_read) else { return Vec::new() };
     let named = given.iter().filter_map(|(name, _)| Some((name.as_str(), read.get(name)?)));
     let all = read.get("*").filter(|_| !given.is_empty()).map(|place| ("the whole environment", place));
@@ -208,7 +223,7 @@ pub(crate) struct AppSays {
 }
 
 impl AppSays {
-    pub(crate) fn of(manifest: Option<&manifest::Manifest>) -> Self {
+    pub(crate) fn of(manifest: Option<&Manifest>) -> Self {
         let Some(manifest) = manifest else { return Self::default() };
         let value = |name: &str| manifest.server.get(name);
         let flag = |name: &str| value(name).and_then(serde_json::Value::as_bool);
@@ -259,8 +274,8 @@ fn edge(config: &ServerConfig, said: &AppSays) -> Result<(SocketAddr, EdgeConfig
     Ok((address(config.addr, said.addr())?, edge))
 }
 
-pub(crate) fn listen(addr: SocketAddr) -> Result<Listener, Failure> {
-    Listener::bind(addr).map_err(|error| Failure::input(format!("{error}: {}", error.source)))
+pub(crate) fn cannot_listen(error: BindError) -> Failure {
+    Failure::input(format!("{error}: {}", error.source))
 }
 
 /// Where to listen: as the operator says, else as `PORT` does, else at `default`.
@@ -314,13 +329,13 @@ mod tests {
         let given = [("JWT_SECRET".into(), "x".into()), ("OTHER".into(), "x".into())];
         let json =
             br#"{"format":3,"target":"a:b","kind":"asgi","environment_read":{"JWT_SECRET":"main.py:3"}}"#;
-        let manifest = manifest::Manifest::from_json(json).unwrap();
+        let manifest = Manifest::from_json(json).unwrap();
         let line =
             "JWT_SECRET was read while the app was built (main.py:3): giving it now changes nothing there";
         assert_eq!(frozen(Some(&manifest), &given), [line]);
         assert!(frozen(Some(&manifest), &given[1..]).is_empty() && frozen(None, &given).is_empty());
         let all = br#"{"format":3,"target":"a:b","kind":"asgi","environment_read":{"*":"main.py:5"}}"#;
-        let manifest = manifest::Manifest::from_json(all).unwrap();
+        let manifest = Manifest::from_json(all).unwrap();
         assert_eq!((frozen(Some(&manifest), &given).len(), frozen(Some(&manifest), &[]).len()), (1, 0));
     }
 

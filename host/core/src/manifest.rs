@@ -305,6 +305,17 @@ impl Manifest {
         Ok(bytes)
     }
 
+    /// Has the app's routes share their instances or not, whatever it says itself. Where they do, one may change what
+    /// another answers, so the app is asked for each answer.
+    pub fn isolate(&mut self, isolation: Isolation) {
+        self.isolation = isolation;
+        self.routes.iter_mut().for_each(|route| route.isolation = isolation);
+        if isolation == Isolation::App {
+            self.answers = None;
+            self.layers.iter_mut().for_each(|layers| layers.early = false);
+        }
+    }
+
     fn check(&self) -> Result<(), ManifestError> {
         count("number of routes", self.routes.len(), MAX_ROUTES)?;
         count("number of packages", self.packages.len(), MAX_PACKAGES)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::{Compression, Limits};
+use crate::{Compression, Limits, TrustedProxies};
 
 /// Everything an [`Edge`](crate::Edge) needs beside its address and its gateway.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct EdgeConfig {
     pub compression: Compression,
     /// The `Server` header of responses that have none. Default: `fasterapi-host`, without a version.
     pub server: Option<HeaderValue>,
+    /// The proxies that are believed when they name the client before them. Default: those on this machine.
+    pub trusted_proxies: TrustedProxies,
     /// How long a drain waits for requests in flight before it cuts them. Default: 30 s.
     pub drain_deadline: Duration,
 }
@@ -28,6 +30,7 @@ impl Default for EdgeConfig {
             limits: Limits::default(),
             compression: Compression::On,
             server: Some(HeaderValue::from_static("fasterapi-host")),
+            trusted_proxies: TrustedProxies::default(),
             drain_deadline: Duration::from_secs(30),
         }
     }

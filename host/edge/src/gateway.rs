@@ -42,7 +42,8 @@ pub trait Gateway: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Peer {
-    /// The client's end of the connection.
+    /// The client's end of the connection, or, where a trusted proxy made the connection, whom it names
+    /// (`EdgeConfig::trusted_proxies`), at port 0 where it names none.
     pub remote: SocketAddr,
     /// Our end of the connection.
     pub local: SocketAddr,

@@ -21,6 +21,7 @@ mod connection;
 mod deadline;
 mod finish;
 mod flushes;
+mod forwarded;
 mod gateway;
 mod h1;
 mod h2;
@@ -36,8 +37,9 @@ pub mod websocket;
 
 pub use compress::Compression;
 pub use config::{EdgeConfig, Protocols};
+pub use forwarded::{NoProxies, TrustedProxies};
 pub use gateway::{BoxError, Gateway, Peer, ResponseBody, Scheme};
 pub use limits::Limits;
 pub use request_body::{BodyError, RequestBody};
-pub use server::{BindError, DrainReport, Edge, Listener};
+pub use server::{BindError, Bound, DrainReport, Edge};
 pub use shutdown::Shutdown;

@@ -39,23 +39,34 @@ pub struct DrainReport {
     pub cut_requests: u64,
 }
 
-/// An address that is taken. Clients can connect, and wait for an [`Edge`] to serve them: so a host can make sure
-/// of its port before it starts what stands behind it.
+/// An address that is taken, and that nobody can connect to yet: so a host can make sure of its port before it starts
+/// what stands behind it, and who waits for an open port finds one that answers.
 #[derive(Debug)]
-pub struct Listener {
-    listener: TcpListener,
+pub struct Bound {
+    socket: TcpSocket,
     addr: SocketAddr,
 }
 
-impl Listener {
-    /// Takes the address; port 0 takes any free one. Must be called within a tokio runtime.
+impl Bound {
+    /// Takes the address; port 0 takes any free one.
     ///
     /// # Errors
     /// When the address is taken, not this machine's, or not allowed.
-    pub fn bind(addr: SocketAddr) -> Result<Self, BindError> {
-        let listener = listen(addr).map_err(|source| BindError { addr, source })?;
-        let addr = listener.local_addr().map_err(|source| BindError { addr, source })?;
-        Ok(Self { listener, addr })
+    pub fn new(addr: SocketAddr) -> Result<Self, BindError> {
+        let socket = bind(addr).map_err(|source| BindError { addr, source })?;
+        let addr = socket.local_addr().map_err(|source| BindError { addr, source })?;
+        Ok(Self { socket, addr })
+    }
+
+    /// The address, with the port that was taken.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Fails when another process took the address in the same moment, and listened first.
+    fn listen(self) -> Result<TcpListener, BindError> {
+        self.socket.listen(BACKLOG).map_err(|source| BindError { addr: self.addr, source })
     }
 }
 
@@ -69,18 +80,22 @@ pub struct Edge<G> {
 }
 
 impl<G: Gateway> Edge<G> {
-    /// Takes the address; port 0 takes any free one. From here on clients can connect, and wait for
-    /// [`Edge::serve`]. Must be called within a tokio runtime.
+    /// Takes the address and opens it; port 0 takes any free one. See [`Edge::new`].
     ///
     /// # Errors
     /// When the address is taken, not this machine's, or not allowed.
     pub fn bind(addr: SocketAddr, config: EdgeConfig, gateway: Arc<G>) -> Result<Self, BindError> {
-        Ok(Self::new(Listener::bind(addr)?, config, gateway))
+        Self::new(Bound::new(addr)?, config, gateway)
     }
 
-    /// Puts `gateway` behind an address that is taken already.
-    pub fn new(Listener { listener, addr }: Listener, config: EdgeConfig, gateway: Arc<G>) -> Self {
-        Self { listener, addr, config: Arc::new(config), gateway }
+    /// Opens an address with `gateway` behind it: from here on clients can connect, and wait for [`Edge::serve`]. Must
+    /// be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When somebody else listens there by now.
+    pub fn new(bound: Bound, config: EdgeConfig, gateway: Arc<G>) -> Result<Self, BindError> {
+        let addr = bound.addr;
+        Ok(Self { listener: bound.listen()?, addr, config: Arc::new(config), gateway })
     }
 
     /// The address that is listened on, with the port that was taken.
@@ -122,12 +137,12 @@ impl<G: Gateway> Edge<G> {
     }
 }
 
-fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+fn bind(addr: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // So that a restart can take the port while old connections still time out in the kernel.
     socket.set_reuseaddr(true)?;
     socket.bind(addr)?;
-    socket.listen(BACKLOG)
+    Ok(socket)
 }
 
 async fn shutdown_begun(shutdown: &Shutdown) {

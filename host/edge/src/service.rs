@@ -136,7 +136,7 @@ fn admit(
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::BAD_HOST)?;
         parts.headers.insert(HOST, host);
     }
-    parts.extensions.insert(connection.peer);
+    parts.extensions.insert(connection.peer(&parts.headers));
     let (body, fault) = RequestBody::new(incoming, limits);
     Ok((Request::from_parts(parts, body), fault))
 }
@@ -146,9 +146,12 @@ fn check_h2_head(request: &Request<Incoming>, limits: &Limits) -> Result<(), Ref
     if request.headers().len() > usize::from(limits.header_count) {
         return Err(Refusal::HEAD_TOO_LARGE);
     }
-    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-    if target > usize::from(limits.uri_bytes) {
+    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+    if target.len() > usize::from(limits.uri_bytes) {
         return Err(Refusal::URI_TOO_LONG);
+    }
+    if !target.is_ascii() {
+        return Err(Refusal::BAD_TARGET);
     }
     if request.headers().contains_key(http::header::TRANSFER_ENCODING) {
         return Err(Refusal::BAD_CODING);

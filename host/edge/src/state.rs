@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use http::HeaderMap;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -17,7 +18,8 @@ use crate::{EdgeConfig, Peer};
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) config: Arc<EdgeConfig>,
-    pub(crate) peer: Peer,
+    peer: Peer,
+    from_proxy: bool,
     opened: Instant,
     in_flight: AtomicU32,
     /// Microseconds after `opened`.
@@ -34,6 +36,7 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(config: Arc<EdgeConfig>, peer: Peer) -> Self {
         Self {
+            from_proxy: config.trusted_proxies.contain(peer.remote.ip()),
             config,
             peer,
             opened: Instant::now(),
@@ -44,6 +47,11 @@ impl Connection {
             flushes: Flushes::default(),
             upgrade: Mutex::default(),
         }
+    }
+
+    /// Who asks with a head of these headers.
+    pub(crate) fn peer(&self, headers: &HeaderMap) -> Peer {
+        if self.from_proxy { self.config.trusted_proxies.peer(self.peer, headers) } else { self.peer }
     }
 
     /// Requests that were begun and whose response bodies have not ended.

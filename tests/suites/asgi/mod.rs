@@ -32,6 +32,7 @@ macro_rules! topics {
 
 topics!(
     params,
+    proxies,
     paths,
     bodies,
     forms,

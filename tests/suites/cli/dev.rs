@@ -36,7 +36,7 @@ async def echo(scope, receive, send):
 app.mount("/echo", echo)
 "#;
 
-fn project(main: &str) -> TempDir {
+pub(super) fn project(main: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("main.py"), main).unwrap();
     fs::write(folder.path().join("requirements.txt"), "fastapi\n").unwrap();

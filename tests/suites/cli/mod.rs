@@ -3,6 +3,7 @@
 mod build;
 mod dev;
 mod help;
+mod isolation;
 mod memory;
 mod new;
 mod python;

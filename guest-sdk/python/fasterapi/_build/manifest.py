@@ -11,6 +11,11 @@ from .._version import __version__
 from .lanes import Lanes
 from .pages import shows_docs
 
+_NO_PLAN = {
+    "websocket": "it is a WebSocket",
+    "mount": "it is an app of its own: what is below is not looked at",
+    "host": "it is for a host name: what is below is not looked at",
+}
 _SERVER = ("host", "port", "enable_h2", "compression")
 
 
@@ -54,7 +59,7 @@ def _routes(app: Any, kind: str, lanes: Lanes) -> Iterator[dict[str, Any]]:
     for place, route in enumerate(flat(app.routes)):
         described = _describe(route)
         if described is not None:
-            yield described | (lanes.of(place) if described["kind"] == "http" else {})
+            yield described | (lanes.of(place) if described["kind"] == "http" else {"reason": _NO_PLAN[described["kind"]]})
 
 
 def flat(routes: Iterable[Any]) -> Iterable[Any]:
@@ -64,7 +69,7 @@ def flat(routes: Iterable[Any]) -> Iterable[Any]:
 
 
 def _describe(route: Any) -> dict[str, Any] | None:
-    kind = _route_kind(getattr(route, "original_route", route))
+    kind = route_kind(route)
     path = getattr(route, "host" if kind == "host" else "path", None)
     if kind is None or path is None:
         return None
@@ -78,7 +83,9 @@ def _describe(route: Any) -> dict[str, Any] | None:
     }
 
 
-def _route_kind(route: Any) -> str | None:
+def route_kind(route: Any) -> str | None:
+    """What a route is for; none where that is not known."""
+    route = getattr(route, "original_route", route)
     routing = sys.modules["starlette.routing"]
     for kind, name in (("http", "Route"), ("websocket", "WebSocketRoute"), ("mount", "Mount"), ("host", "Host")):
         if isinstance(route, getattr(routing, name)):

@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import _phase
 from .._wasm.loop import Loop, outside_loop
-from . import environment, heap, immortal, lanes, load, protocol, sources, stand_ins, warm, zones
+from . import environment, heap, immortal, lanes, load, memory, protocol, sources, stand_ins, warm, zones
 from .manifest import manifest
 from .paths import APP, META
 from .preload import attempt, preload
@@ -94,7 +94,7 @@ def _application(config: protocol.Config) -> tuple[Any, dict[str, Any]]:
     report = {
         "mode": config.mode,
         "compiled": dict(sources.compiled),
-        "warnings": reads.warnings() + problems,
+        "warnings": reads.warnings() + memory.warnings(app, known["isolation"]) + problems,
         "manifest": known | {"answers": _answers(app, lane.compiled, config.mode), "environment_read": reads.by_name()},
     }
     return (app, lane.compiled, config.mode), report

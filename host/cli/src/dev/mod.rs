@@ -20,9 +20,10 @@ use tokio::task::JoinSet;
 use crate::{
     args::DevArgs,
     config::HostConfig,
+    environment::variables,
     exit::Failure,
     serve::{Ends, begin_log},
-    server::{DEFAULT_ADDR, ServerConfig, address, listen},
+    server::{DEFAULT_ADDR, ServerConfig, address, cannot_listen},
 };
 use gateway::DevGateway;
 use report::{Place, Summary};
@@ -50,11 +51,18 @@ async fn dev(args: DevArgs) -> Result<(), Failure> {
     let drain_deadline = DRAIN;
     let edge = EdgeConfig { compression: Compression::Off, drain_deadline, ..EdgeConfig::default() };
     let gateway = Arc::new(DevGateway::new());
-    let edge = Edge::new(listen(addr)?, edge, Arc::clone(&gateway));
+    let edge = Edge::bind(addr, edge, Arc::clone(&gateway)).map_err(cannot_listen)?;
     let addr = edge.local_addr();
     let mut sources = Sources::watch(&folder)?;
-    let config =
-        ServerConfig { databases, database: args.pg, environment: args.env, ..ServerConfig::new(&folder) };
+    let mut config = ServerConfig {
+        databases,
+        database: args.pg,
+        environment: variables(args.env_file.as_deref(), args.env)?,
+        isolation: args.isolation.map(Into::into),
+        ..ServerConfig::new(&folder)
+    };
+    config.pool.max_instances = args.max_instances;
+    config.pool.max_spares = config.pool.max_spares.min(args.max_instances);
     let mut workshop = Workshop::open(target, folder.clone(), args.find_links, config)?;
     let shutdown = Shutdown::new();
     let serving = tokio::spawn(edge.serve(shutdown.clone()));

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fasterapi_builder::{Builder, Cache, Draft, Target};
+use fasterapi_builder::{Builder, Cache, Draft, Event, Target};
 use fasterapi_core::manifest::Manifest;
 use fasterapi_edge::Compression;
 use fasterapi_platform::{AppOptions, Revision, Serving};
@@ -35,6 +35,8 @@ pub(crate) struct Workshop {
     lent: bool,
     /// Names what was made last.
     last: Option<String>,
+    /// What its author was told of it.
+    told: Vec<String>,
 }
 
 /// A version of the app, ready to serve.
@@ -79,6 +81,7 @@ impl Workshop {
             databases: None,
             lent: false,
             last: None,
+            told: Vec::new(),
         })
     }
 
@@ -129,14 +132,18 @@ impl Workshop {
         Ok(image)
     }
 
-    /// Imports the app into an instance that serves nothing, to know what it is.
+    /// Imports the app into an instance that serves nothing, to know what it is, and tells what is new to its author.
     async fn import(&mut self, image: &Image, draft: &Arc<Draft>) -> Step<Manifest> {
         let options = self.options(self.lent, draft).await?;
         let report = match self.template(image, draft, options)?.0.describe().await {
             Ok(report) | Err(MakeError::Import(report)) => report,
             Err(error) => return Err(trouble(error)),
         };
-        draft.manifest(&report).map_err(trouble)
+        let (manifest, warnings) = draft.manifest(&report).map_err(trouble)?;
+        let news = warnings.iter().filter(|warning| !self.told.contains(warning));
+        news.for_each(|warning| output::progress(Event::Notice(warning)));
+        self.told = warnings;
+        Ok(self.config.isolated(manifest))
     }
 
     async fn start(

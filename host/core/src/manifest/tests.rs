@@ -40,6 +40,20 @@ fn manifest() -> Manifest {
     }
 }
 
+#[test]
+fn routes_that_share_their_memory_are_asked_for_every_answer() {
+    let mut shared = manifest();
+    let not_found = br#"{"not_found": {"status": 404, "headers": [], "body": ""}, "redirect_slashes": true}"#;
+    shared.answers = Some(serde_json::from_slice(not_found).unwrap());
+    shared.layers = Some(Layers { early: true, list: Vec::new() });
+    let mut alone = shared.clone();
+    shared.isolate(Isolation::App);
+    assert!(shared.answers.is_none() && shared.layers.is_some_and(|layers| !layers.early));
+    alone.isolate(Isolation::Route);
+    assert_eq!((alone.isolation, alone.routes[0].isolation), (Isolation::Route, Isolation::Route));
+    assert!(alone.answers.is_some());
+}
+
 fn with(edit: impl FnOnce(&mut Manifest)) -> Result<Vec<u8>, ManifestError> {
     let mut manifest = manifest();
     edit(&mut manifest);

@@ -66,6 +66,10 @@ fn check_target(method: &str, target: &str) -> Result<(), Refusal> {
     if (origin_form && target.bytes().all(plain)) || (target == "*" && method == "OPTIONS") {
         return Ok(());
     }
+    // `Uri` takes UTF-8 too; a URI has none (RFC 3986, section 2), and ASGI reads a target as ASCII.
+    if !target.is_ascii() {
+        return Err(Refusal::BAD_TARGET);
+    }
     // Rare: hyper's own parser decides, so that it does not refuse later what passed here.
     let uri = Uri::try_from(target).map_err(|_| Refusal::BAD_TARGET)?;
     let web = matches!(uri.scheme_str(), Some("http" | "https"));
@@ -237,6 +241,9 @@ mod tests {
             ("GET", "/a#b"),
             ("GET", "/a b"),
             ("GET", "/<a>"),
+            ("GET", "/\u{e9}"),
+            ("GET", "/?q=\u{65e5}"),
+            ("GET", "http://b/\u{e9}"),
             ("G@T", "/"),
         ] {
             assert_eq!(asked(method, target), Err(400), "{method} {target}");

@@ -102,6 +102,7 @@ async fn limits_hold_here_too() {
     assert_eq!(status(h2_request(&server, "POST", "/", vec![0; 1000])).await, 200);
     assert_eq!(status(h2_request(&server, "POST", "/", vec![0; 1001])).await, 413);
     assert_eq!(status(h2_request(&server, "GET", &format!("/{}", "x".repeat(100)), "")).await, 414);
+    assert_eq!(status(h2_request(&server, "GET", "/?q=\u{65e5}", "")).await, 400);
     let mut many = h2_request(&server, "GET", "/", "");
     (0..11).for_each(|_| {
         many.headers_mut().append("x", HeaderValue::from_static("y"));

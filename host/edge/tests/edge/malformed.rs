@@ -40,6 +40,8 @@ const HEADS: &[&str] = &[
     "GET  / HTTP/1.1\r\nhost: t\r\n\r\n",
     "GET /a b HTTP/1.1\r\nhost: t\r\n\r\n",
     "GET nowhere HTTP/1.1\r\nhost: t\r\n\r\n",
+    "GET /\u{e9} HTTP/1.1\r\nhost: t\r\n\r\n",
+    "GET /?q=\u{65e5} HTTP/1.1\r\nhost: t\r\n\r\n",
     "GET /\u{1} HTTP/1.1\r\nhost: t\r\n\r\n",
     "GET /\r\nhost: t\r\n\r\n",
     "G{T / HTTP/1.1\r\nhost: t\r\n\r\n",

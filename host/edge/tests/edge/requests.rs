@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fasterapi_edge::{Edge, EdgeConfig, Peer, Protocols};
+use fasterapi_edge::{Bound, Edge, EdgeConfig, Peer, Protocols};
 use http::{HeaderValue, Method};
 use http_body_util::BodyExt;
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::support::*;
 
@@ -119,6 +120,25 @@ async fn a_request_knows_its_peer() {
 }
 
 #[tokio::test]
+async fn only_a_trusted_proxy_says_who_asks() {
+    for (trusted, expected) in [("127.0.0.1", "203.0.113.7:0 https"), ("127.0.0.2", "127.0.0.1 http")] {
+        let config = EdgeConfig { trusted_proxies: trusted.parse().unwrap(), ..EdgeConfig::default() };
+        let server = serve(config, |request| async move {
+            let peer = request.extensions().get::<Peer>().unwrap();
+            let own = peer.remote.ip().is_loopback();
+            let remote = if own { peer.remote.ip().to_string() } else { peer.remote.to_string() };
+            respond(format!("{remote} {}", peer.scheme.as_str()))
+        });
+        let mut wire = Wire::connect(&server).await;
+        let fields = "x-forwarded-for: 6.6.6.6, 203.0.113.7\r\nx-forwarded-proto: https\r\n";
+        wire.send(format!("GET / HTTP/1.1\r\nhost: t\r\n{fields}\r\n")).await;
+        assert_eq!(wire.answer().await.text(), expected, "{trusted}");
+        // Each request of a connection speaks for itself.
+        assert_eq!(wire.get("/").await.text(), "127.0.0.1 http");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_expects_100_gets_it_when_the_body_is_wanted() {
     let server = serve(EdgeConfig::default(), |request| async move {
         if request.uri() == "/no" { respond("refused") } else { echo(request).await }
@@ -195,6 +215,26 @@ async fn a_taken_port_is_one_clear_error() {
     assert_eq!(error.addr, server.addr);
     assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
     assert_eq!(error.to_string(), format!("cannot listen on {}", server.addr));
+}
+
+#[tokio::test]
+async fn a_port_opens_when_there_is_somebody_behind_it() {
+    let bound = Bound::new("127.0.0.1:0".parse().unwrap()).unwrap();
+    let addr = bound.local_addr();
+    let refused = TcpStream::connect(addr).await.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    let edge = Edge::new(bound, EdgeConfig::default(), Arc::new(Nobody)).unwrap();
+    assert!(TcpStream::connect(addr).await.is_ok());
+    drop(edge);
+}
+
+#[tokio::test]
+async fn who_listens_first_has_the_port() {
+    let slow = Bound::new("127.0.0.1:0".parse().unwrap()).unwrap();
+    let also = Bound::new(slow.local_addr()).unwrap();
+    let edge = Edge::new(also, EdgeConfig::default(), Arc::new(Nobody)).unwrap();
+    let error = Edge::new(slow, EdgeConfig::default(), Arc::new(Nobody)).unwrap_err();
+    assert_eq!((error.addr, error.source.kind()), (edge.local_addr(), std::io::ErrorKind::AddrInUse));
 }
 
 #[derive(Debug)]

@@ -46,6 +46,12 @@ def enum(color: Color):
     return {"color": color, "is_red": color is Color.red}
 
 
+@router.get("/client")
+def client(request: Request):
+    host, port = request.client
+    return {"host": host, "port": None if host == "127.0.0.1" else port, "url": str(request.url)}
+
+
 @router.get("/typed/{number:int}")
 def typed(number: int):
     return {"number": number}
