@@ -3,7 +3,7 @@
 use memchr::memchr;
 
 use super::chunks::{Broken, Chunks};
-use super::head::{BodyFraming, judge};
+use super::head::{BodyFraming, judge, respelled};
 use crate::Limits;
 use crate::problem::Refusal;
 
@@ -39,6 +39,8 @@ pub(crate) struct Scan {
 pub(crate) enum Next {
     /// Nothing, or the first part of a head: more is needed.
     More,
+    /// A head of this length, to be scanned again as it is here.
+    Respelled { length: usize, head: Vec<u8> },
     /// A head that is refused.
     Refused(Refusal),
     /// A body that is broken.
@@ -71,6 +73,9 @@ impl Framing {
             match self.advance(rest, limits) {
                 Ok(0) => return Scan { cleared, next: Next::More },
                 Ok(length) => cleared += length,
+                Err(Stop::Respelled { length, head }) => {
+                    return Scan { cleared, next: Next::Respelled { length, head } };
+                }
                 Err(Stop::Refused(refusal)) => return Scan { cleared, next: Next::Refused(refusal) },
                 Err(Stop::Broken(broken)) => {
                     return Scan { cleared: cleared + broken.at, next: Next::BrokenBody };
@@ -85,7 +90,15 @@ impl Framing {
         match &mut self.at {
             At::Head { scanned, line } => {
                 let Some(length) = find_end(bytes, scanned, line, limits)? else { return Ok(0) };
-                self.at = match judge(bytes.get(..length).unwrap_or_default(), limits)? {
+                let head = bytes.get(..length).unwrap_or_default();
+                let judged = judge(head, limits);
+                if judged == Err(Refusal::BAD_TARGET)
+                    && let Some(head) = respelled(head)
+                {
+                    self.at = At::Head { scanned: 0, line: 0 };
+                    return Err(Stop::Respelled { length, head });
+                }
+                self.at = match judged? {
                     BodyFraming::Length(0) => At::Head { scanned: 0, line: 0 },
                     BodyFraming::Length(left) => At::Body { left },
                     BodyFraming::Chunked => At::Chunked(Chunks::new()),
@@ -112,6 +125,7 @@ impl Framing {
 }
 
 enum Stop {
+    Respelled { length: usize, head: Vec<u8> },
     Refused(Refusal),
     Broken(Broken),
 }
@@ -176,11 +190,15 @@ mod tests {
         let (mut held, mut total) = (Vec::new(), 0);
         for piece in stream.chunks(step) {
             held.extend_from_slice(piece);
-            let scan = framing.scan(&held, &limits);
-            held.drain(..scan.cleared);
-            total += scan.cleared;
-            if scan.next != Next::More {
-                return (total, scan.next);
+            loop {
+                let scan = framing.scan(&held, &limits);
+                held.drain(..scan.cleared);
+                total += scan.cleared;
+                match scan.next {
+                    Next::More => break,
+                    Next::Respelled { length, head } => drop(held.splice(..length, head)),
+                    stopped => return (total, stopped),
+                }
             }
         }
         (total, Next::More)
@@ -193,6 +211,18 @@ mod tests {
             assert_eq!(feed(&stream, step), (stream.len(), Next::More), "by {step}");
         }
         assert_eq!(feed(&[POST, &GET[..10]].concat(), 7), (POST.len(), Next::More));
+    }
+
+    #[test]
+    fn a_head_that_is_respelled_is_read_again() {
+        let (sent, spelled) = (GET.to_vec(), GET.len() + 2 * 3);
+        let sent = String::from_utf8(sent).unwrap().replace("/ ", "/\"<> ").into_bytes();
+        let stream = [POST, &sent, &sent, POST].concat();
+        for step in 1..=stream.len() {
+            // Three bytes of the target, and what each of them becomes.
+            let length = 2 * POST.len() + 2 * (spelled + 3);
+            assert_eq!(feed(&stream, step), (length, Next::More), "by {step}");
+        }
     }
 
     #[test]

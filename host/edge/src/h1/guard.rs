@@ -80,7 +80,7 @@ impl Guard {
         let scan = self.framing.scan(fresh, &self.connection.config.limits);
         self.held.extend_from_slice(fresh.get(scan.cleared..).unwrap_or_default());
         buf.set_filled(before + scan.cleared);
-        self.note(&scan);
+        self.note(scan);
         Poll::Ready(Ok(()))
     }
 
@@ -92,25 +92,45 @@ impl Guard {
         }
         let scan = self.framing.scan(&self.held, &self.connection.config.limits);
         self.cleared = scan.cleared;
-        self.note(&scan);
+        self.note(scan);
         Poll::Ready(Ok(true))
     }
 
-    fn note(&mut self, scan: &Scan) {
-        match scan.next {
-            Next::More => {
-                // What is held beyond the cleared part is the first part of a head: of the same one as before
-                // where nothing was cleared.
-                let partial = self.held.len() > self.cleared;
-                let began = self.head_began.filter(|_| scan.cleared == 0);
-                self.head_began = partial.then(|| began.unwrap_or_else(Instant::now));
+    fn note(&mut self, mut scan: Scan) {
+        let mut any_cleared = scan.cleared > 0;
+        loop {
+            match scan.next {
+                Next::More => return self.expect_more(any_cleared),
+                Next::Refused(refusal) => return self.refuse(refusal),
+                Next::BrokenBody => {
+                    self.held.truncate(self.cleared);
+                    self.end = Some(End::BrokenBody);
+                    return;
+                }
+                Next::Respelled { length, head } => scan = self.respell(length, &head),
             }
-            Next::Refused(refusal) => self.refuse(refusal),
-            Next::BrokenBody => {
-                self.held.truncate(self.cleared);
-                self.end = Some(End::BrokenBody);
-            }
+            any_cleared |= scan.cleared > 0;
         }
+    }
+
+    /// What is held beyond the cleared part is the first part of a head: of the same one as before where nothing was
+    /// cleared.
+    fn expect_more(&mut self, any_cleared: bool) {
+        let partial = self.held.len() > self.cleared;
+        let began = self.head_began.filter(|_| !any_cleared);
+        self.head_began = partial.then(|| began.unwrap_or_else(Instant::now));
+    }
+
+    /// Puts `head` in the place of the one of this length behind the cleared part, and scans it.
+    fn respell(&mut self, length: usize, head: &[u8]) -> Scan {
+        let mut behind = self.held.split_off(self.cleared);
+        behind.advance(length);
+        self.held.extend_from_slice(head);
+        self.held.unsplit(behind);
+        let held = self.held.get(self.cleared..).unwrap_or_default();
+        let scan = self.framing.scan(held, &self.connection.config.limits);
+        self.cleared += scan.cleared;
+        scan
     }
 
     /// Puts the replacement where the refused head would have begun.

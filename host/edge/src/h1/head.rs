@@ -16,6 +16,30 @@ pub(crate) enum BodyFraming {
     Chunked,
 }
 
+/// What stands in a target though it has no place there (RFC 3986, section 2), and clients send as it is: `?filter={"a":1}`.
+/// hyper would refuse it.
+const QUOTED: &[u8] = b"\"<>`";
+
+/// A head whose target has such bytes, percent-encoded in its place; none for any other head, one that is no head among
+/// them.
+pub(crate) fn respelled(head: &[u8]) -> Option<Vec<u8>> {
+    let begin = head.iter().position(|byte| !b"\r\n".contains(byte))?;
+    let line = head.get(begin..)?.split(|byte| *byte == b'\r').next()?;
+    let target = line.split(|byte| *byte == b' ').nth(1)?;
+    if !target.iter().any(|byte| QUOTED.contains(byte)) {
+        return None;
+    }
+    let mut spelled = Vec::with_capacity(head.len() + 64);
+    for (at, byte) in head.iter().enumerate() {
+        if QUOTED.contains(byte) && (begin..begin + line.len()).contains(&at) {
+            spelled.extend(format!("%{byte:02X}").as_bytes());
+        } else {
+            spelled.push(*byte);
+        }
+    }
+    Some(spelled)
+}
+
 /// The headers that fit on the stack.
 const STACK_HEADERS: usize = 100;
 
@@ -249,6 +273,20 @@ mod tests {
             assert_eq!(asked(method, target), Err(400), "{method} {target}");
         }
         assert_eq!(asked("GET", &format!("/{}", "a".repeat(9000))), Err(414));
+    }
+
+    #[test]
+    fn a_target_may_be_spelled_in_another_way() {
+        let spelled = |head: &str| respelled(head.as_bytes()).map(|head| String::from_utf8(head).unwrap());
+        assert_eq!(
+            spelled("\r\nGET /<a>`?q={\"b\":1} HTTP/1.1\r\nx: \"<y>\"\r\n\r\n").unwrap(),
+            "\r\nGET /%3Ca%3E%60?q={%22b%22:1} HTTP/1.1\r\nx: \"<y>\"\r\n\r\n"
+        );
+        for head in
+            ["GET /a?b={c} HTTP/1.1\r\nx: \"\r\n\r\n", "GET", "", "\r\n\r\n", "\"GET\" / HTTP/1.1\r\n\r\n"]
+        {
+            assert_eq!(spelled(head), None, "{head:?}");
+        }
     }
 
     #[test]

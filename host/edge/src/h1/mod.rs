@@ -18,6 +18,8 @@
 //! | obs-fold, space before the colon, control characters | 400, empty body | 400 |
 //! | no `Host` (1.1), several, or a malformed one | takes it | 400 |
 //! | a target that is neither path nor absolute URI nor `*` | takes some | 400 |
+//! | a target with bytes beyond ASCII | takes UTF-8 | 400 |
+//! | `"`, `<`, `>` and backticks in a target | 400, empty body | percent-encoded in their place |
 //! | HTTP/2's preface with HTTP/2 off, other versions | 400, empty body | 505 |
 //! | a head over the limits | 431 or 414, empty body | 431 or 414 |
 //! | a head that does not end in time | closes without a word | 408 |

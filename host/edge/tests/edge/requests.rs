@@ -55,6 +55,32 @@ async fn bytes_may_come_one_by_one() {
     }
 }
 
+/// As clients send it by hand; other servers take it, hyper would not.
+#[tokio::test]
+async fn quotes_in_a_target_are_encoded() {
+    let server = serve(EdgeConfig::default(), echo);
+    let mut wire = Wire::connect(&server).await;
+    assert_eq!(wire.get("/a?b={\"c\":1}").await.text(), "GET /a?b={%22c%22:1} host=test\n");
+    let post = "POST /<`> HTTP/1.1\r\nhost: t\r\ncontent-length: 2\r\n\r\n\"<";
+    wire.send([post, post, post].concat()).await;
+    for _ in 0..3 {
+        assert_eq!(wire.answer().await.text(), "POST /%3C%60%3E host=t\n\"<");
+    }
+    for byte in post.bytes() {
+        wire.send([byte]).await;
+    }
+    assert_eq!(wire.answer().await.text(), "POST /%3C%60%3E host=t\n\"<");
+}
+
+/// Each becomes three bytes: the limits are those of what the app gets.
+#[tokio::test]
+async fn what_is_encoded_has_the_same_limits() {
+    let server = serve(EdgeConfig::default(), echo);
+    let mut wire = Wire::connect(&server).await;
+    assert_eq!(wire.get(&format!("/{}", "<".repeat(2000))).await.status, 200);
+    assert_eq!(wire.get(&format!("/{}", "<".repeat(4000))).await.status, 414);
+}
+
 #[tokio::test]
 async fn a_large_upload_arrives_whole() {
     let config = EdgeConfig::default();
