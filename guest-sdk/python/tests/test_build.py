@@ -48,11 +48,24 @@ def test_no_attribute(project: Path) -> None:
     assert report["kind"] == "attribute" and report["error"] == "module `no_attribute` has no attribute `app`" and report["hint"] == "did you mean `web`?"
 
 
+def test_an_app_that_is_made(project: Path) -> None:
+    (project / "a_factory.py").write_text("def create_app():\n    async def made(scope, receive, send): pass\n    return made\nclass made:\n    create = create_app\n")
+    assert load.application("a_factory", "create_app()").__name__ == "made"
+    assert load.application("a_factory", "made.create()").__name__ == "made"
+
+
+def test_what_makes_no_app(project: Path) -> None:
+    assert refused(project, "makes_none", "app = 5", "app()")["error"] == "`makes_none:app()` calls a `int`"
+    raised = refused(project, "makes_errors", "def app():\n    return {}['missing']\n", "app()")
+    assert raised["error"] == "the app's module raised KeyError: 'missing'" and "in app" in raised["traceback"]
+    assert refused(project, "makes_a_number", "def app(): return 5\n", "app()")["error"] == "`makes_a_number:app()` is no ASGI application but a `int`"
+
+
 @pytest.mark.parametrize(
     ("text", "error", "hint"),
     [
         ("app = 5", "a `int`", None),
-        ("def app(): pass", "the function `app`", "name the application itself"),
+        ("def app(): pass", "the function `app`", "name the application itself; or, if this makes it, `app()`"),
         ("def app(one, two): pass", "the function `app`", "(environ, start_response)"),
         ("class app: pass", "the class `app`", "name the application itself"),
     ],

@@ -1,11 +1,11 @@
-//! `MODULE:ATTR`, the name of an app inside a project.
+//! `MODULE:ATTR`, the name of an app inside a project, or `MODULE:ATTR()`, of what makes it.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::BuildError;
 
-/// Where the app is: a module, and a name in it. Both may be dotted.
+/// Where the app is: a module, and a name in it. Both may be dotted; `()` behind it calls what it names, as gunicorn does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     module: String,
@@ -19,7 +19,7 @@ impl Target {
         &self.module
     }
 
-    /// The name in the module.
+    /// The name in the module, with its `()`.
     #[must_use]
     pub fn attr(&self) -> &str {
         &self.attr
@@ -33,7 +33,8 @@ impl FromStr for Target {
         let wrong = || BuildError::Target { value: value.to_owned() };
         let (module, attr) = value.split_once(':').ok_or_else(wrong)?;
         // `main.py` is a dotted name, and never what is meant.
-        if !is_dotted_name(module) || !is_dotted_name(attr) || module.ends_with(".py") {
+        let name = attr.strip_suffix("()").unwrap_or(attr);
+        if !is_dotted_name(module) || !is_dotted_name(name) || module.ends_with(".py") {
             return Err(wrong());
         }
         Ok(Self { module: module.to_owned(), attr: attr.to_owned() })
@@ -64,12 +65,14 @@ mod tests {
         let target: Target = "app.main:factory.app".parse().unwrap();
         assert_eq!((target.module(), target.attr()), ("app.main", "factory.app"));
         assert_eq!(target.to_string(), "app.main:factory.app");
+        let made: Target = "main:create_app()".parse().unwrap();
+        assert_eq!((made.attr(), made.to_string().as_str()), ("create_app()", "main:create_app()"));
     }
 
     #[test]
     fn anything_else_is_refused_with_what_to_write() {
         for value in
-            ["", "main", "main:", ":app", "main.py:app", "a/b:app", "main:app()", "1:a", "main:a:b", "a..b:c"]
+            ["", "main", "main:", ":app", "main.py:app", "a/b:app", "main:app(1)", "main:()", "main:a()()", "main():a", "1:a", "main:a:b", "a..b:c"]
         {
             let text = value.parse::<Target>().unwrap_err().to_string();
             assert!(text.contains("MODULE:ATTR"), "{value}: {text}");

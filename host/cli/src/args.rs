@@ -61,7 +61,7 @@ pub(crate) enum Template {
 /// version before it serves on.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DevArgs {
-    /// The app: a module and a name in it
+    /// The app: a module and a name in it, with `()` behind it if it is a function that makes the app
     #[arg(value_name = "MODULE:ATTR", default_value = "main:app")]
     pub(crate) target: String,
     /// The project's folder
@@ -104,7 +104,7 @@ pub(crate) struct DevArgs {
 /// `pyproject.toml` or `requirements.txt`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BuildArgs {
-    /// The app: a module and a name in it, such as `main:app`
+    /// The app: a module and a name in it, such as `main:app`, or `main:create_app()` for what a function makes
     #[arg(value_name = "MODULE:ATTR")]
     pub(crate) target: String,
     /// The project's folder

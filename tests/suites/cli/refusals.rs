@@ -138,7 +138,7 @@ async fn a_target_that_is_not_there() {
     let text = build_refused(folder.path(), "main").await;
     assert_eq!(
         text,
-        "error: `main` is not of the form MODULE:ATTR\nhint: `main:app` is the name `app` in main.py"
+        "error: `main` is not of the form MODULE:ATTR\nhint: `main:app` is the name `app` in main.py, `main:create_app()` what that function gives"
     );
     let text = build_refused(folder.path(), "main:ap").await;
     assert_eq!(text, "error: module `main` has no attribute `ap`\nhint: did you mean `app`?");

@@ -21,15 +21,28 @@ _NOT_IN_WASI = {
 
 
 def application(module: str, attr: str) -> Any:
-    """The ASGI application that `module:attr` names."""
+    """The ASGI application that `module:attr` names; with `()` behind it, the one that this makes."""
     found = _import(module)
-    for name in attr.split("."):
+    for name in attr.removesuffix("()").split("."):
         found = _attribute(found, name, module)
+    if attr.endswith("()"):
+        found = _made(found, f"{module}:{attr}")
     if is_wsgi(found):
         return Wsgi(found)
     if not is_asgi(found):
-        raise BuildError("not-asgi", f"`{module}:{attr}` is no ASGI application but {_described(found)}", hint=_hint(found))
+        raise BuildError("not-asgi", f"`{module}:{attr}` is no ASGI application but {_described(found)}", hint=_hint(found, attr))
     return found
+
+
+def _made(factory: Any, name: str) -> Any:
+    if not callable(factory):
+        raise BuildError("not-asgi", f"`{name}` calls {_described(factory)}", hint="leave the `()` out")
+    try:
+        return factory()
+    except BuildError:
+        raise
+    except BaseException as error:
+        raise user_error(error) from error
 
 
 def is_asgi(found: Any) -> bool:
@@ -126,9 +139,9 @@ def _described(found: Any) -> str:
     return f"a `{type(found).__module__}.{type(found).__qualname__}`".replace("builtins.", "")
 
 
-def _hint(found: Any) -> str | None:
+def _hint(found: Any, attr: str) -> str | None:
     if inspect.isclass(found) or inspect.isfunction(found) and not inspect.signature(found).parameters:
-        return "name the application itself, not what makes it"
+        return f"name the application itself; or, if this makes it, `{attr}()`"
     if callable(found):
         return "an ASGI application is called with (scope, receive, send), a WSGI one with (environ, start_response)"
     return None
