@@ -186,7 +186,8 @@ mod shared {
         }
         assert_eq!(ask(&host, "/notes").await, serde_json::json!({"a": "note", "b": "note"}));
         host.stop().await;
-        assert!(logs::have("shut down with 2 notes"));
+        let told = logs::with("shut down with 2 notes");
+        assert!(told.iter().any(|record| record.text.contains(" request=0")), "{told:?}");
     }
 
     /// Whatever the app says, and so that nobody need change it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import traceback
 from typing import Any
 
 import pytest
@@ -91,3 +92,17 @@ def test_a_record_says_its_level(monkeypatch: pytest.MonkeyPatch, configured: bo
         assert written == ["<7>[DEBUG] one", "<6>[INFO] two", "<4>[WARNING] three", "<3>[ERROR] four"]
     else:
         assert written == ["<6>INFO:     root: two", "<4>WARNING:     root: three", "<3>ERROR:     root: four"]
+
+
+def test_a_traceback_that_is_printed_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    descriptor, elsewhere = Descriptor(), io.StringIO()
+    monkeypatch.setattr("sys.stderr", stderr(descriptor))
+    monkeypatch.setattr("traceback.TracebackException.print", logs._print_traceback)
+    try:
+        raise RuntimeError("it failed")
+    except RuntimeError:
+        traceback.print_exc()
+        traceback.print_exc(file=elsewhere)
+    (written,) = descriptor.writes
+    assert written.startswith(b"Traceback (most recent call last):\n") and written.endswith(b"RuntimeError: it failed\n")
+    assert elsewhere.getvalue() == written.decode()

@@ -68,7 +68,9 @@ impl GuestState {
         self.postgres.begin_websockets(capacity);
     }
 
+    /// What the guest says from here on is for no request.
     pub(crate) fn end_request(&mut self) {
+        self.log.serve(0);
         self.postgres.end_request();
     }
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from typing import Any
 
 
 def configure() -> None:
     """Called after the app was imported, so that its own configuration wins."""
+    setattr(traceback.TracebackException, "print", _print_traceback)
     root = logging.getLogger()
     if not root.handlers:
         handler = logging.StreamHandler(_Stderr())
@@ -36,6 +39,12 @@ class _Levelled(logging.Formatter):
         level = record.levelno
         number = 3 if level >= logging.ERROR else 4 if level >= logging.WARNING else 6 if level >= logging.INFO else 7
         return f"<{number}>{self._inner.format(record)}"
+
+
+def _print_traceback(error: traceback.TracebackException, *, file: Any = None, chain: bool = True, **colours: bool) -> None:
+    """`traceback.print_exc` and its like write line by line, and each write would be a record."""
+    text = "".join(error.format(chain=chain))
+    (_Stderr() if file is None or file is sys.stderr else file).write(text)
 
 
 class _Stderr:
