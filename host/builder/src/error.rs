@@ -12,7 +12,9 @@ use fasterapi_core::manifest::ManifestError;
 #[non_exhaustive]
 pub enum BuildError {
     /// The target is not of the form `MODULE:ATTR`.
-    #[error("`{value}` is not of the form MODULE:ATTR\nhint: `main:app` is the name `app` in main.py, `main:create_app()` what that function gives")]
+    #[error(
+        "`{value}` is not of the form MODULE:ATTR\nhint: `main:app` is the name `app` in main.py, `main:create_app()` what that function gives"
+    )]
     Target {
         /// What was given.
         value: String,

@@ -71,9 +71,21 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_with_what_to_write() {
-        for value in
-            ["", "main", "main:", ":app", "main.py:app", "a/b:app", "main:app(1)", "main:()", "main:a()()", "main():a", "1:a", "main:a:b", "a..b:c"]
-        {
+        for value in [
+            "",
+            "main",
+            "main:",
+            ":app",
+            "main.py:app",
+            "a/b:app",
+            "main:app(1)",
+            "main:()",
+            "main:a()()",
+            "main():a",
+            "1:a",
+            "main:a:b",
+            "a..b:c",
+        ] {
             let text = value.parse::<Target>().unwrap_err().to_string();
             assert!(text.contains("MODULE:ATTR"), "{value}: {text}");
         }
