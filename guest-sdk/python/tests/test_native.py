@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import marshal
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from fasterapi.pg import Pg, PgCanceled, PgConnectionError, PgDenied, PgPool, PgUniqueViolation, PgUsageError, _host
+from fasterapi.pg import CopyResponse, Pg, PgCanceled, PgConnectionError, PgDenied, PgPool, PgUniqueViolation, PgUsageError, QueryResponse, _host
 from fasterapi.pg._native import HostError, client, lines
 from fasterapi.pg._native.types import ErrorKind, TransactionOptions
 
@@ -320,3 +322,39 @@ def test_a_listener_that_is_awaited(pg: Pg) -> None:
                 await waiting
 
     asyncio.run(main())
+
+
+def test_a_row_can_be_copied_and_pickled(pg: Pg) -> None:
+    row = pg.exec("SELECT 1 AS a, ARRAY[1, 2] AS b, now() AS c, ROW(1, 'x') AS d").one()
+    for other in (copy.copy(row), copy.deepcopy(row), pickle.loads(pickle.dumps(row))):
+        assert other == row and other.a == 1 and other.keys() == row.keys()
+    assert copy.deepcopy(row).b is not row.b
+
+
+@pytest.mark.parametrize("wrong", [b"SELECT 1", None, 5, "SELECT '\ud800'"])
+def test_what_is_no_text_is_refused_before_the_host_sees_it(pg: Pg, wrong: Any) -> None:
+    with pg.tx() as tx:
+        for handle in (pg, tx):
+            for call in (handle.exec, handle.stream, handle.copy_in, handle.copy_out, lambda text: handle.executemany(text, [()])):
+                with pytest.raises(PgUsageError, match="a statement "):
+                    call(wrong)
+    with pytest.raises(PgUsageError, match="a channel "):
+        pg.listen(wrong)
+    with pytest.raises(PgUsageError, match="a database "):
+        PgPool(wrong)
+    with pytest.raises(PgUsageError, match="a statement "):
+        asyncio.run(pg.aio.exec(wrong))
+    for response in (QueryResponse, CopyResponse):
+        with pytest.raises(PgUsageError, match="a statement "):
+            response(pg, wrong)
+    assert pg.exec("SELECT 1").scalar() == 1
+
+
+def test_options_that_are_none(pg: Pg) -> None:
+    for options in ({"isolation": "bogus"}, {"isolation": "read uncommitted"}, {"retries": 1.5}, {"retries": 10**12}, {"retries": -1}):
+        with pytest.raises(PgUsageError), pg.tx(**options):  # type: ignore[arg-type]
+            pass
+    for timeout in (float("nan"), "1", 0, -1):
+        with pytest.raises(PgUsageError, match="a timeout is"):
+            pg.exec("SELECT 1", timeout=timeout)  # type: ignore[arg-type]
+    assert pg.exec("SELECT 1", timeout=float("inf")).scalar() == 1

@@ -68,6 +68,18 @@ async fn an_uploaded_body_goes_into_the_table() {
     assert_eq!(told.expect(200).json()["sqlstate"], "22P02");
 }
 
+/// There a small body is whole before the app runs.
+#[tokio::test]
+async fn an_uploaded_body_goes_into_the_table_in_the_asgi_lane_too() {
+    let app = Everything::with(|config| config.lane = fasterapi_host::LaneChoice::Asgi).await;
+    for count in [0, 1, 3, 50_000] {
+        let told = app.host.client().send(post("/upload").body("text/csv", csv(count))).await.expect(200);
+        assert_eq!(told.json(), json!({"rows": count}));
+    }
+    let told = app.host.client().send(post("/upload").body("text/csv", "1,a\nx,b\n")).await;
+    assert_eq!(told.expect(200).json()["sqlstate"], "22P02");
+}
+
 #[tokio::test]
 async fn an_upload_that_breaks_off_stores_nothing() {
     let app = Everything::start().await;

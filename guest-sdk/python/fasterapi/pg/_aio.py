@@ -46,7 +46,7 @@ class AsyncPg:
         pg = self._pg
         if pg._open or _host.may_block():
             return pg.exec(statement, *parameters, timeout=timeout)
-        block, limit = _codec.pack(parameters), _options.milliseconds(timeout)
+        statement, block, limit = _options.text(statement, "a statement"), _codec.pack(parameters), _options.milliseconds(timeout)
         ticket = _host.ticket()
         try:
             return Result(*await _host.acall(_host.client.query_async, ticket, pg._database, statement, block, limit))

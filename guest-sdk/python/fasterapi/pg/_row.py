@@ -21,9 +21,10 @@ class Column(NamedTuple):
 class Shape:
     """What all rows of one set of columns share."""
 
-    __slots__ = ("_convert", "columns", "converters", "index", "names")
+    __slots__ = ("_convert", "_described", "columns", "converters", "index", "names")
 
     def __init__(self, columns: tuple[_convert.Description, ...]) -> None:
+        self._described = columns
         self.columns = tuple(Column(*column) for column in columns)
         self.names = tuple(column.name for column in self.columns)
         self.index = {name: position for position, name in enumerate(self.names)}
@@ -78,6 +79,10 @@ class Row:
         except KeyError:
             raise AttributeError(f"the row has no column `{name}`; it has {', '.join(self._shape.names)}") from None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For `copy` and `pickle`, which would ask an empty row for attributes."""
+        return _row_of, (self._shape._described, self._values)
+
     def __iter__(self) -> Iterator[Any]:
         return iter(self._values)
 
@@ -118,3 +123,7 @@ class Row:
     def dict(self) -> dict[str, Any]:
         """The row as a `dict`."""
         return dict(zip(self._shape.names, self._values))
+
+
+def _row_of(columns: tuple[_convert.Description, ...], values: tuple[Any, ...]) -> Row:
+    return Row(shape_of(columns), values)

@@ -48,7 +48,7 @@ class PgPool:
     """
 
     def __init__(self, target: str = "default") -> None:
-        self._target = target
+        self._target = _options.text(target, "a database")
         self._database: str | None = None
         if _phase.IN_COMPONENT and not _phase.building:
             self._resolve()
@@ -92,7 +92,7 @@ class _Statements:
         Raises:
             PgError: one of its subclasses, by who is to blame.
         """
-        return Result(*self._query(statement, _codec.pack(parameters), _options.milliseconds(timeout)))
+        return Result(*self._query(_options.text(statement, "a statement"), _codec.pack(parameters), _options.milliseconds(timeout)))
 
     def executemany(self, statement: str, parameters: Iterable[Sequence[Any]], *, timeout: float | None = None) -> Result:
         """Runs a statement once for each set of parameters, in one round trip: all of it happens, or nothing.
@@ -116,7 +116,7 @@ class _Statements:
 
         Within a transaction: only SELECT, VALUES, TABLE, and WITH over these.
         """
-        blocks = Blocks(self._begin("stream", statement, _codec.pack(parameters), _options.milliseconds(timeout)))
+        blocks = Blocks(self._begin("stream", _options.text(statement, "a statement"), _codec.pack(parameters), _options.milliseconds(timeout)))
         return Stream(shape_of(blocks.columns()), [], blocks)
 
     def copy_in(self, statement: str) -> CopyIn:
@@ -126,15 +126,17 @@ class _Statements:
         Args:
             statement: `COPY … FROM STDIN …`.
         """
-        return CopyIn(self._begin("copy_in", statement), statement)
+        return CopyIn(self._begin("copy_in", _options.text(statement, "a statement")), statement)
 
     def copy_out(self, statement: str) -> CopyOut:
         """The bytes that `COPY … TO STDOUT …` gives, in chunks, as they come."""
-        return CopyOut(self._begin("copy_out", statement))
+        return CopyOut(self._begin("copy_out", _options.text(statement, "a statement")))
 
     def _run_batch(self, items: list[tuple[str, list[tuple[Any, ...]]]], timeout: float | None) -> list[Result]:
         if not items or not all(sets for _, sets in items):
             return [Result.of((0, (), [])) for _ in items]
+        for statement, _ in items:
+            _options.text(statement, "a statement")
         results = _codec.loads(self._batch(_codec.pack_batch(items), _options.milliseconds(timeout)))
         return [Result.of(result) for result in results]
 
@@ -321,6 +323,6 @@ class Tx(_Statements):
 
 
 def _channels(channels: tuple[str, ...]) -> str:
-    if not channels or not all(channels) or any("\0" in channel for channel in channels):
+    if not channels or any(not _options.text(channel, "a channel") or "\0" in channel for channel in channels):
         raise PgUsageError("a listener has one channel or more, each with a name")
     return "\0".join(channels)

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from .._asgi.cycle import Cycle
-from . import _host
+from . import _host, _options
 from ._aio import AsyncPg
 from ._session import Pg
 
@@ -26,11 +26,14 @@ async def copy_from_request(request: Request, pg: Pg | AsyncPg, statement: str) 
     """
     if isinstance(pg, AsyncPg):
         pg = pg._pg
+    statement = _options.text(statement, "a statement")
     cycle = getattr(request.receive, "__self__", None)
     body = cycle.give_body() if isinstance(cycle, Cycle) and not pg._open else None
     if body is None:
         return await _through_here(request, pg, statement)
     first, rest = body
+    if rest is None:
+        return await _whole(first, pg, statement)
     ticket = _host.ticket()
     # The body is given away, so all that can come is that the client has gone: before the stream ends, if it breaks off.
     gone = asyncio.ensure_future(request.receive())
@@ -40,6 +43,12 @@ async def copy_from_request(request: Request, pg: Pg | AsyncPg, statement: str) 
     finally:
         gone.cancel()
     return rows
+
+
+async def _whole(body: bytes, pg: Pg, statement: str) -> int:
+    with await _host.offload(pg.copy_in, statement) as pipe:
+        pipe.write(body)
+        return await _host.offload(pipe.finish)
 
 
 async def _through_here(request: Request, pg: Pg, statement: str) -> int:

@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from .. import _phase
 from .._asgi.cycle import LENT
-from . import _codec, _host
+from . import _codec, _host, _options
 from ._aio import AsyncPg
 from ._errors import PgUsageError
 from ._session import Pg
@@ -85,7 +85,7 @@ class CopyResponse(_LentResponse):
         filename: str | None = None,
         background: BackgroundTask | None = None,
     ) -> None:
-        lent = _host.call(_host.client.lend_copy, _database(pg), statement)
+        lent = _host.call(_host.client.lend_copy, _database(pg), _options.text(statement, "a statement"))
         words = statement.lower()
         guess = _MEDIA_TYPES["csv"] if "csv" in words else "application/octet-stream" if "binary" in words else "text/plain; charset=utf-8"
         super().__init__(lent, status_code, headers, media_type or guess, filename, background)
@@ -117,7 +117,7 @@ class QueryResponse(_LentResponse):
         if format not in _MEDIA_TYPES:
             raise PgUsageError(f"a response's format is json, ndjson or csv, not `{format}`")
         kind = _host.types.Format[format.upper()]
-        lent = _host.call(_host.client.lend_rows, _database(pg), statement, _codec.pack(parameters), kind)
+        lent = _host.call(_host.client.lend_rows, _database(pg), _options.text(statement, "a statement"), _codec.pack(parameters), kind)
         super().__init__(lent, status_code, headers, media_type or _MEDIA_TYPES[format], filename, background)
 
 
