@@ -32,8 +32,6 @@ async def copy_from_request(request: Request, pg: Pg | AsyncPg, statement: str) 
     if body is None:
         return await _through_here(request, pg, statement)
     first, rest = body
-    if rest is None:
-        return await _whole(first, pg, statement)
     ticket = _host.ticket()
     # The body is given away, so all that can come is that the client has gone: before the stream ends, if it breaks off.
     gone = asyncio.ensure_future(request.receive())
@@ -43,12 +41,6 @@ async def copy_from_request(request: Request, pg: Pg | AsyncPg, statement: str) 
     finally:
         gone.cancel()
     return rows
-
-
-async def _whole(body: bytes, pg: Pg, statement: str) -> int:
-    with await _host.offload(pg.copy_in, statement) as pipe:
-        pipe.write(body)
-        return await _host.offload(pipe.finish)
 
 
 async def _through_here(request: Request, pg: Pg, statement: str) -> int:

@@ -69,9 +69,13 @@ impl<T: Send> client::HostWithStore<T> for Postgres {
         let database = given!(accessor.with(|mut access| access.get().leasable(&database)));
         let first = given!(bytes_of(first));
         let (sender, parts) = mpsc::channel(1);
-        if let Some(rest) = rest {
-            let parts = Parts(PollSender::new(sender));
-            accessor.with(|access| rest.pipe(access, parts))?;
+        match rest {
+            Some(rest) => {
+                let parts = Parts(PollSender::new(sender));
+                accessor.with(|access| rest.pipe(access, parts))?;
+            }
+            // Else the copy would wait for more.
+            None => drop(sender),
         }
         waiting(accessor, ticket, copy(database, statement, first.into(), parts)).await
     }
