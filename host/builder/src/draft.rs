@@ -46,8 +46,10 @@ pub struct Draft {
     pub packages: PathBuf,
     /// Names it all: equal for equal sources, dependencies and builders.
     pub key: String,
-    /// What the SDK is told to import (`BUILD_PROTOCOL.md`).
+    /// What the SDK is told to import in an instance that serves (`BUILD_PROTOCOL.md`).
     pub config: String,
+    /// The same in one that tells what the app is: its report is for [`Draft::manifest`].
+    pub description: String,
     /// What the app's docs pages show themselves with, if it is here.
     pub docs: Arc<DocsFiles>,
     versions: BTreeMap<String, String>,
@@ -86,6 +88,7 @@ impl Builder {
             packages: site.folder,
             key: whole.finish().as_str().to_owned(),
             config: Config::late(target).text(),
+            description: Config::described(target).text(),
             docs: Arc::new(docs_assets::kept(self.cache()).unwrap_or_default()),
             versions: site.packages,
             notice: project.notice(),

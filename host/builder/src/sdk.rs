@@ -46,10 +46,19 @@ impl Config {
         }))
     }
 
-    /// An app imported into a component of its packages.
+    /// An app imported into a component of its packages, to be served.
     pub(crate) fn late(target: &Target) -> Self {
+        Self::imported(target, "late")
+    }
+
+    /// The same, to tell its manifest and what its author should know.
+    pub(crate) fn described(target: &Target) -> Self {
+        Self::imported(target, "described")
+    }
+
+    fn imported(target: &Target, mode: &str) -> Self {
         Self(json!({
-            "protocol": PROTOCOL, "mode": "late", "module": target.module(), "attr": target.attr(),
+            "protocol": PROTOCOL, "mode": mode, "module": target.module(), "attr": target.attr(),
         }))
     }
 

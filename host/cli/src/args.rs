@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use fasterapi_core::manifest::Isolation;
 use fasterapi_edge::TrustedProxies;
 
-use crate::{database::DatabaseChoice, server::MAX_REUSE};
+use crate::{database::DatabaseChoice, environment, server::MAX_REUSE};
 
 /// Serves Python web apps (FastAPI, Starlette, any ASGI) as sandboxed WebAssembly components.
 #[derive(Debug, Parser)]
@@ -78,7 +78,7 @@ pub(crate) struct DevArgs {
     #[arg(long, value_name = "embedded|URL|none", env = "FASTERAPI_PG", hide_env_values = true)]
     pub(crate) pg: Option<DatabaseChoice>,
     /// An environment variable of the app; may be repeated
-    #[arg(short = 'e', long = "env", value_name = "K=V", value_parser = environment)]
+    #[arg(short = 'e', long = "env", value_name = "K=V", value_parser = environment::variable)]
     pub(crate) env: Vec<(String, String)>,
     /// A file of such variables, one a line, as `.env` files are; -e goes before it
     #[arg(long, value_name = "FILE", env = "FASTERAPI_ENV_FILE")]
@@ -238,7 +238,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "embedded|URL|none", env = "FASTERAPI_PG", hide_env_values = true)]
     pub pg: Option<DatabaseChoice>,
     /// An environment variable of the app; may be repeated
-    #[arg(short = 'e', long = "env", value_name = "K=V", value_parser = environment)]
+    #[arg(short = 'e', long = "env", value_name = "K=V", value_parser = environment::variable)]
     pub env: Vec<(String, String)>,
     /// A file of such variables, one a line, as `.env` files are; -e goes before it
     #[arg(long, value_name = "FILE", env = "FASTERAPI_ENV_FILE")]
@@ -328,14 +328,6 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 const NO_ADDRESS: &str =
     "it is none of IP:PORT, localhost:PORT, :PORT (all addresses) and PORT (this machine only)";
 
-fn environment(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("it is not of the form K=V")?;
-    if name.is_empty() || text.contains('\0') {
-        return Err("its name is empty, or it contains a NUL".into());
-    }
-    Ok((name.to_owned(), value.to_owned()))
-}
-
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let time =
         humantime::parse_duration(text).map_err(|error| format!("{error}; write `30s`, `500ms`, `5m`"))?;
@@ -378,8 +370,8 @@ mod tests {
 
     #[test]
     fn values_are_checked() {
-        assert_eq!(environment("A=b=c"), Ok(("A".into(), "b=c".into())));
-        assert!(environment("A").is_err() && environment("=b").is_err());
+        assert_eq!(environment::variable("A=b=c"), Ok(("A".into(), "b=c".into())));
+        assert!(environment::variable("A").is_err() && environment::variable("=b").is_err());
         assert!(duration("5").is_err() && duration("0s").is_err());
         assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
         assert!(positive("0").is_err());

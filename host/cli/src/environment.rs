@@ -18,6 +18,20 @@ pub(crate) fn variables(
     Ok(variables)
 }
 
+/// One of `-e`.
+pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it is not of the form K=V")?;
+    if !is_sound(name, value) {
+        return Err("its name is empty, or it contains a NUL".into());
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Whether an environment can have it.
+fn is_sound(name: &str, value: &str) -> bool {
+    !name.is_empty() && !name.contains('\0') && !value.contains('\0')
+}
+
 fn read(path: &Path) -> Result<Vec<(String, String)>, Failure> {
     let at = path.display();
     let refuse = |error| match error {
@@ -28,7 +42,7 @@ fn read(path: &Path) -> Result<Vec<(String, String)>, Failure> {
     };
     let variables: Vec<_> =
         dotenvy::from_path_iter(path).map_err(refuse)?.collect::<Result<_, _>>().map_err(refuse)?;
-    match variables.iter().find(|(name, value)| format!("{name}{value}").contains('\0')) {
+    match variables.iter().find(|(name, value)| !is_sound(name, value)) {
         Some((name, _)) => Err(Failure::input(format!("{at}: {} contains a NUL", name.escape_default()))),
         None => Ok(variables),
     }

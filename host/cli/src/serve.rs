@@ -35,9 +35,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let shutdown = Shutdown::new();
     let mut ends = Ends::listen()?;
     let component = args.component.display().to_string();
-    let databases = args.config.as_deref().map(HostConfig::read).transpose()?.unwrap_or_default();
-    let environment = variables(args.env_file.as_deref(), args.env.clone())?;
-    let config = ServerConfig { databases, environment, ..ServerConfig::from(args) };
+    let config = ServerConfig::try_from(args)?;
     let starting =
         Server::start(config, || tracing::info!("compiling {component}: this takes seconds, once"));
     let server = tokio::select! {
@@ -81,8 +79,13 @@ impl Ends {
     }
 }
 
-impl From<ServeArgs> for ServerConfig {
-    fn from(args: ServeArgs) -> Self {
+impl TryFrom<ServeArgs> for ServerConfig {
+    type Error = Failure;
+
+    /// Reads the files that are named.
+    fn try_from(args: ServeArgs) -> Result<Self, Failure> {
+        let databases = args.config.as_deref().map(HostConfig::read).transpose()?.unwrap_or_default();
+        let environment = variables(args.env_file.as_deref(), args.env)?;
         let bytes = |size: bytesize::ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
         let instance = InstanceLimits {
             memory: bytes(args.max_instance_memory),
@@ -112,9 +115,11 @@ impl From<ServeArgs> for ServerConfig {
             drain_deadline: args.drain_timeout,
             ..EdgeConfig::default()
         };
-        Self {
+        Ok(Self {
             addr: args.addr,
+            databases,
             database: args.pg,
+            environment,
             isolation: args.isolation.map(Into::into),
             instance,
             pool,
@@ -124,6 +129,6 @@ impl From<ServeArgs> for ServerConfig {
             compression: args.compression,
             lane: args.lane,
             ..Self::new(&args.component)
-        }
+        })
     }
 }

@@ -86,7 +86,7 @@ impl ServerConfig {
     }
 }
 
-/// A server whose app has started and whose port is bound.
+/// A server whose app has started and whose port is open.
 pub struct Server {
     edge: Edge<Platform>,
     platform: Arc<Platform>,

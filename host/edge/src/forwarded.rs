@@ -2,7 +2,6 @@
 //! uvicorn reads them. Anybody can send these fields, so they count only where the connection comes from a proxy that
 //! the operator trusts.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
@@ -33,16 +32,9 @@ impl Default for TrustedProxies {
 }
 
 /// A text that names no proxies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no address and no network; write `10.0.0.7`, `10.0.0.0/8`, or `*` for all")]
 pub struct NoProxies(String);
-
-impl fmt::Display for NoProxies {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no address and no network; write `10.0.0.7`, `10.0.0.0/8`, or `*` for all", self.0)
-    }
-}
-
-impl std::error::Error for NoProxies {}
 
 impl FromStr for TrustedProxies {
     type Err = NoProxies;
@@ -85,8 +77,9 @@ impl TrustedProxies {
         }
         let mut furthest = None;
         for name in fields.rev() {
-            furthest = Some(address(name)?);
-            if furthest.is_some_and(|client| !self.contain(client.ip())) {
+            let client = address(name)?;
+            furthest = Some(client);
+            if !self.contain(client.ip()) {
                 break;
             }
         }

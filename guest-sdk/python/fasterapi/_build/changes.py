@@ -66,7 +66,7 @@ class Reader:
     def read(self, function: Any, known: dict[str, Thing] | None = None, depth: int = 0) -> None:
         """Reads a function; `known` are the parameters that are known to be given such things."""
         code, node = _written(function)
-        known = _with_self(function, node, known or {})
+        known = known or {}
         key = (code, *sorted((name, thing.name) for name, thing in known.items()))
         if node is None or key in self._read or depth > _DEEPEST:
             return
@@ -162,7 +162,7 @@ class _Body(ast.NodeVisitor):
         else:
             method = inspect.getattr_static(type(found.value), name, None)
             if isinstance(method, FunctionType):
-                self._reader.read(MethodType(method, found.value), {"": found}, self._depth + 1)
+                self._reader.read(method, {name: found for name in _plain(method).__code__.co_varnames[:1]}, self._depth + 1)
 
     def _call(self, found: Thing | None) -> None:
         if found and isinstance(found.value, FunctionType):
@@ -176,14 +176,6 @@ def _plain(function: Any) -> Any:
     """The function behind a method and behind decorators that say what they wrap."""
     function = inspect.unwrap(function)
     return function.__func__ if isinstance(function, MethodType) else function
-
-
-def _with_self(function: Any, node: _Function | None, known: dict[str, Thing]) -> dict[str, Thing]:
-    """The name that a method has for the thing it is of stands in the place of an empty one."""
-    arguments = node.args.posonlyargs + node.args.args if node else []
-    if "" not in known or not arguments:
-        return known
-    return {name or arguments[0].arg: thing for name, thing in known.items()}
 
 
 def _bound(node: _Function) -> Iterator[str]:

@@ -86,15 +86,17 @@ def _application(config: protocol.Config) -> tuple[Any, dict[str, Any]]:
         app = load.application(config.module, config.attr)
         lane = lanes.Lanes(app)
         _make_schema(app)
-        if config.mode == "late":
+        if config.mode in ("late", "described"):
             _show_errors(app, lane.compiled)
         else:
             problems = _settled(config)
     known = manifest(app, f"{config.module}:{config.attr}", load.loaded(_POSTGRES), lane)
+    # Every instance of a draft imports the app; one of them is there to tell what its author should know.
+    warnings = [] if config.mode == "late" else reads.warnings() + memory.warnings(app, known["isolation"]) + problems
     report = {
         "mode": config.mode,
         "compiled": dict(sources.compiled),
-        "warnings": reads.warnings() + memory.warnings(app, known["isolation"]) + problems,
+        "warnings": warnings,
         "manifest": known | {"answers": _answers(app, lane.compiled, config.mode), "environment_read": reads.by_name()},
     }
     return (app, lane.compiled, config.mode), report

@@ -62,7 +62,6 @@ async fn dev(args: DevArgs) -> Result<(), Failure> {
         ..ServerConfig::new(&folder)
     };
     config.pool.max_instances = args.max_instances;
-    config.pool.max_spares = config.pool.max_spares.min(args.max_instances);
     let mut workshop = Workshop::open(target, folder.clone(), args.find_links, config)?;
     let shutdown = Shutdown::new();
     let serving = tokio::spawn(edge.serve(shutdown.clone()));

@@ -135,7 +135,7 @@ impl Workshop {
     /// Imports the app into an instance that serves nothing, to know what it is, and tells what is new to its author.
     async fn import(&mut self, image: &Image, draft: &Arc<Draft>) -> Step<Manifest> {
         let options = self.options(self.lent, draft).await?;
-        let report = match self.template(image, draft, options)?.0.describe().await {
+        let report = match self.template(image, &draft.description, options)?.0.describe().await {
             Ok(report) | Err(MakeError::Import(report)) => report,
             Err(error) => return Err(trouble(error)),
         };
@@ -154,7 +154,7 @@ impl Workshop {
     ) -> Step<(Arc<Revision>, Compression)> {
         let said = AppSays::of(Some(&manifest));
         let options = self.options(self.lent || said.uses_postgres, draft).await?;
-        let (template, serving) = self.template(image, draft, options)?;
+        let (template, serving) = self.template(image, &draft.config, options)?;
         let revision = Revision::start(template, Some(manifest), serving).await;
         Ok((Arc::new(revision.map_err(trouble)?), said.compression()))
     }
@@ -178,9 +178,9 @@ impl Workshop {
         Ok(options)
     }
 
-    fn template(&self, image: &Image, draft: &Draft, options: AppOptions) -> Step<(Template, Serving)> {
+    fn template(&self, image: &Image, config: &str, options: AppOptions) -> Step<(Template, Serving)> {
         let AppOptions { grants, instance, serving } = options;
-        let template = Template::draft(&self.engine, image, draft.config.clone(), grants, instance);
+        let template = Template::draft(&self.engine, image, config.to_owned(), grants, instance);
         Ok((template.map_err(trouble)?, serving))
     }
 }
