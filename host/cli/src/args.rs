@@ -153,11 +153,22 @@ pub(crate) struct StatusArgs {
     pub(crate) top: usize,
 }
 
+/// As whom the embedded server is used.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct PgUser {
+    /// As the server's superuser, who makes roles and extensions, instead of as the role `app`, which the apps have
+    #[arg(long)]
+    pub(crate) superuser: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum PgCommand {
     /// Start the embedded server if it is not running, and print its address for psql; it stops with this command,
     /// at Ctrl-C, unless another process had started it
-    Url,
+    Url {
+        #[command(flatten)]
+        user: PgUser,
+    },
     /// Lend the database to the Python process that started this command (`fasterapi.pg` outside of a component)
     #[command(hide = true)]
     Bridge,
@@ -165,6 +176,8 @@ pub(crate) enum PgCommand {
     Status(StatusArgs),
     /// Open psql on the embedded server
     Psql {
+        #[command(flatten)]
+        user: PgUser,
         /// Passed on to psql
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,

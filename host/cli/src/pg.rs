@@ -7,7 +7,7 @@ use fasterapi_core::TenantId;
 use fasterapi_postgres::embedded::{self, Address, EmbeddedServer};
 
 use crate::{
-    args::{PgArgs, PgCommand},
+    args::{PgArgs, PgCommand, PgUser},
     database::{DATABASE, DataFolder, DatabaseChoice, Databases, embedded as start},
     exit::Failure,
     output, status,
@@ -17,12 +17,12 @@ pub(crate) fn run(args: &PgArgs) -> Result<(), Failure> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::other)?;
     match &args.command {
-        PgCommand::Url => runtime.block_on(url()),
+        PgCommand::Url { user } => runtime.block_on(url(*user)),
         PgCommand::Bridge => runtime.block_on(bridge()),
         PgCommand::Status(args) => status::run(args),
-        PgCommand::Psql { args } => {
+        PgCommand::Psql { user, args } => {
             let server = runtime.block_on(Server::find())?;
-            psql(&server.address().url(DATABASE), args)
+            psql(&server.url(*user), args)
         }
     }
 }
@@ -45,11 +45,12 @@ impl Server {
         }
     }
 
-    fn address(&self) -> &Address {
-        match self {
+    fn url(&self, user: PgUser) -> String {
+        let address = match self {
             Self::Found(address) => address,
             Self::Ours(server) => server,
-        }
+        };
+        if user.superuser { address.as_superuser().url(DATABASE) } else { address.url(DATABASE) }
     }
 }
 
@@ -63,9 +64,9 @@ async fn bridge() -> Result<(), Failure> {
     served.map_err(Failure::other)
 }
 
-async fn url() -> Result<(), Failure> {
+async fn url(user: PgUser) -> Result<(), Failure> {
     let server = Server::find().await?;
-    output::line(server.address().url(DATABASE));
+    output::line(server.url(user));
     if let Server::Ours(_) = server {
         output::note("the server runs until this command ends: Ctrl-C stops it");
         tokio::signal::ctrl_c().await.map_err(Failure::other)?;

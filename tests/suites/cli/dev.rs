@@ -57,11 +57,8 @@ async fn a_change_goes_live_under_open_connections_and_a_broken_one_is_shown() {
     let folder = project(APP);
     let main = folder.path().join("main.py");
     let host = dev(folder.path()).await;
-    let said = host.stdout();
-    assert!(
-        said.contains("(main:app, 7 routes)") && said.contains(&format!("docs on http://{}/docs", host.addr)),
-        "{said}"
-    );
+    let docs = format!("docs on http://{}/docs", host.addr);
+    eventually!(host.stdout().contains("(main:app, 7 routes)") && host.stdout().contains(&docs));
     let mut kept = host.client().connect(Protocol::H1).await;
     assert_eq!(answer(&mut kept).await, "\"one\"");
     let mut in_flight = host.client().open(Protocol::H1, post("/echo/"), true).await;

@@ -11,12 +11,13 @@ use std::{
 use rustix::process::Pid;
 
 use super::{
-    EmbeddedConfig, EmbeddedError, USER,
+    EmbeddedConfig, EmbeddedError,
     account::Account,
     binaries::{self, Binaries},
     layout::Layout,
     probe::{self, Answer},
     process,
+    roles::SUPERUSER,
 };
 
 /// Longest wait for another process that starts or stops the server, and for a server to answer.
@@ -148,7 +149,7 @@ impl Cluster {
         let initdb = self.binaries.initdb();
         let mut command = self.command(&initdb);
         command.arg("-D").arg(folder);
-        command.args(["-U", USER, "-A", "trust", "--encoding=UTF8", "--lc-messages=C"]);
+        command.args(["-U", SUPERUSER, "-A", "trust", "--encoding=UTF8", "--lc-messages=C"]);
         command.args(["--no-instructions", "--no-sync"]);
         match utf8 {
             true if self.binaries.major >= BUILTIN_LOCALE_SINCE => {

@@ -3,6 +3,7 @@
 //! [`EmbeddedServer::start`] finds the server's programs, makes a data folder on first use, starts the server and
 //! keeps it running; dropping the value stops it. The server trusts whoever reaches its socket, which is safe only
 //! because nobody else does: it listens on no network address, and its unix socket stands in a folder of mode 0700.
+//! Apps are no superusers on it ([`Address`]).
 //!
 //! One server per data folder: when another process of this user already runs one there, it is used and left alone;
 //! when that process ends and takes its server along, this one starts its own, at the same socket, so that pools
@@ -15,6 +16,7 @@ mod keeper;
 mod layout;
 mod probe;
 mod process;
+mod roles;
 
 use std::{
     ops::Deref,
@@ -25,11 +27,12 @@ use std::{
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use self::{cluster::Cluster, layout::Layout};
-use crate::{DatabaseConfig, PgError, ident::quoted, session::Session};
-
-/// The server's superuser, whom it trusts.
-const USER: &str = "fasterapi";
+use self::{
+    cluster::Cluster,
+    layout::Layout,
+    roles::{APP, SUPERUSER},
+};
+use crate::{DatabaseConfig, PgError, ident::quoted};
 
 /// What the server needs from its caller.
 #[derive(Clone, Debug)]
@@ -117,13 +120,24 @@ fn shown(extra: &[PathBuf]) -> String {
     extra.iter().map(|path| format!(", {}", path.display())).collect()
 }
 
-/// How to reach an embedded server.
+/// How to reach an embedded server, and as whom: as an app, or as its [superuser](Self::as_superuser).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     socket_dir: PathBuf,
+    user: &'static str,
 }
 
 impl Address {
+    fn new(socket_dir: &Path) -> Self {
+        Self { socket_dir: socket_dir.to_owned(), user: APP }
+    }
+
+    /// The same server, as whoever may do everything on it: programs and files of this machine included.
+    #[must_use]
+    pub fn as_superuser(&self) -> Self {
+        Self { user: SUPERUSER, ..self.clone() }
+    }
+
     /// The folder of the server's socket; the port is 5432.
     #[must_use]
     pub fn socket_dir(&self) -> &Path {
@@ -133,7 +147,7 @@ impl Address {
     /// The user to connect as, without a password.
     #[must_use]
     pub fn user(&self) -> &'static str {
-        USER
+        self.user
     }
 
     /// The address of `database` for psql and other clients of this user.
@@ -143,37 +157,32 @@ impl Address {
         let folder = self.socket_dir.to_string_lossy();
         let (database, folder) =
             (utf8_percent_encode(database, NON_ALPHANUMERIC), utf8_percent_encode(&folder, PLAIN));
-        format!("postgres://{USER}@/{database}?host={folder}")
+        format!("postgres://{}@/{database}?host={folder}", self.user)
     }
 
     /// The configuration of a grant of `database`.
     #[must_use]
     pub fn database(&self, database: &str) -> DatabaseConfig {
-        DatabaseConfig::on_socket(&self.socket_dir, USER, database)
+        DatabaseConfig::on_socket(&self.socket_dir, self.user, database)
     }
 
-    /// Makes `database` if it is missing. Dropping the future leaves it made or not.
+    /// Makes `database` if it is missing, for apps to do with as they like. Dropping the future leaves it made or not.
     ///
     /// # Errors
     /// [`EmbeddedError::Name`], [`EmbeddedError::Refused`].
     pub async fn create_database(&self, database: &str) -> Result<(), EmbeddedError> {
-        let sql = format!("CREATE DATABASE {}", quoted(database).ok_or(EmbeddedError::Name)?);
-        let mut session = Session::connect(&self.database("postgres")).await?;
-        match session.command(&sql).await {
-            Err(error) if error.sqlstate() == Some(DUPLICATE_DATABASE) => Ok(()),
-            result => Ok(result?),
-        }
+        let name = quoted(database).ok_or(EmbeddedError::Name)?;
+        let superuser = self.as_superuser();
+        Ok(roles::make(&name, |database| superuser.database(database), database).await?)
     }
 }
-
-const DUPLICATE_DATABASE: &str = "42P04";
 
 /// Finds a server that already runs on `data_dir`, this process's or another's. Blocks for a moment.
 #[must_use]
 pub fn locate(data_dir: &Path) -> Option<Address> {
     let layouts = Layout::candidates(data_dir);
     let found = layouts.into_iter().find(|layout| probe::probe(&layout.socket()) == probe::Answer::Ready)?;
-    Some(Address { socket_dir: found.socket_dir })
+    Some(Address::new(&found.socket_dir))
 }
 
 /// A running embedded server. Dropping it stops the server, unless another process runs it, and blocks until then.
@@ -193,7 +202,7 @@ impl EmbeddedServer {
     /// [`EmbeddedError`], each with what to do about it.
     pub fn start(config: &EmbeddedConfig) -> Result<Self, EmbeddedError> {
         let cluster = Cluster::plan(config)?;
-        let address = Address { socket_dir: cluster.layout.socket_dir.clone() };
+        let address = Address::new(&cluster.layout.socket_dir);
         let (keeper, stop, borrowed) = keeper::start(cluster)?;
         Ok(Self { address, borrowed, stop, keeper: Some(keeper) })
     }

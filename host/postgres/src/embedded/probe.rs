@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::USER;
+use super::roles::SUPERUSER;
 
 /// What a socket answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(super) fn probe(socket: &Path) -> Answer {
 fn log_in(mut stream: UnixStream) -> io::Result<Answer> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let body = format!("\0\u{3}\0\0user\0{USER}\0database\0postgres\0\0");
+    let body = format!("\0\u{3}\0\0user\0{SUPERUSER}\0database\0postgres\0\0");
     stream.write_all(&(body.len() as u32 + 4).to_be_bytes())?;
     stream.write_all(body.as_bytes())?;
     let mut kind = [0];

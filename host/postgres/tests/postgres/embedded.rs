@@ -10,10 +10,10 @@ use std::{
 use fasterapi_core::{DatabaseAlias, TenantId};
 use fasterapi_postgres::{
     Databases,
-    embedded::{self, EmbeddedServer},
+    embedded::{self, Address, EmbeddedServer},
 };
 
-use crate::support::{config, eventually, folder, pack, server};
+use crate::support::{config, db_with_config, eventually, folder, pack, server, superuser};
 
 async fn start(folder: &Path) -> EmbeddedServer {
     let config = config(folder.to_owned());
@@ -25,10 +25,11 @@ async fn stop(server: EmbeddedServer) {
 }
 
 async fn run(server: &EmbeddedServer, sql: &str) -> Result<(), fasterapi_postgres::PgError> {
-    let (tenant, alias) = (TenantId::default(), DatabaseAlias::default());
-    let databases =
-        Databases::builder().grant(tenant.clone(), alias.clone(), server.database("postgres")).build();
-    databases.database(&tenant, &alias).unwrap().query(sql, &pack(&[])).await.map(drop)
+    run_as(&server.as_superuser(), "postgres", sql).await
+}
+
+async fn run_as(address: &Address, database: &str, sql: &str) -> Result<(), fasterapi_postgres::PgError> {
+    db_with_config(database, address.database(database)).query(sql, &[]).await.map(drop)
 }
 
 #[tokio::test]
@@ -50,7 +51,7 @@ async fn the_socket_is_for_this_user_alone() {
     assert_eq!(mode & 0o777, 0o700);
     let (tenant, alias) = (TenantId::default(), DatabaseAlias::default());
     let databases =
-        Databases::builder().grant(tenant.clone(), alias.clone(), server().database("postgres")).build();
+        Databases::builder().grant(tenant.clone(), alias.clone(), superuser().database("postgres")).build();
     let sql = "SELECT current_setting('listen_addresses'), current_setting('unix_socket_permissions')";
     let block = databases.database(&tenant, &alias).unwrap().query(sql, &pack(&[])).await.unwrap();
     let row = &crate::support::Answer::read(&block).rows[0];
@@ -102,6 +103,95 @@ async fn databases_are_made_once() {
 }
 
 #[tokio::test]
+async fn an_app_is_no_superuser() {
+    let name = "app's own";
+    server().create_database(name).await.unwrap();
+    let app = |sql: &'static str| run_as(server(), name, sql);
+    for sql in ["CREATE TABLE its (id int)", "CREATE SCHEMA its"] {
+        app(sql).await.unwrap();
+    }
+    let refused = [
+        "COPY its TO PROGRAM 'cat'",
+        "COPY its FROM '/etc/passwd'",
+        "SELECT pg_read_file('/etc/passwd')",
+        "SELECT lo_export(0, '/tmp/x')",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE c AS 'libc', 'getpid'",
+        "CREATE ROLE other",
+        "ALTER ROLE app SUPERUSER",
+        "SET ROLE fasterapi",
+        "SET SESSION AUTHORIZATION fasterapi",
+        "ALTER SYSTEM SET fsync = off",
+        "SET session_preload_libraries = 'x'",
+    ];
+    for sql in refused {
+        assert_eq!(app(sql).await.unwrap_err().sqlstate(), Some("42501"), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn an_app_uses_what_the_superuser_makes() {
+    let name = "shared";
+    server().create_database(name).await.unwrap();
+    let made = [
+        "CREATE SCHEMA more",
+        "CREATE TABLE more.items (id serial, name text)",
+        "CREATE FUNCTION more.one() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    ];
+    for sql in made {
+        run_as(&superuser(), name, sql).await.unwrap();
+    }
+    run_as(server(), name, "INSERT INTO more.items (name) VALUES (more.one()::text)").await.unwrap();
+}
+
+/// A folder from before apps had a role of their own: all that is in its database is the superuser's.
+#[tokio::test]
+async fn what_an_app_made_as_the_superuser_is_its_own() {
+    let name = "older";
+    run_as(&superuser(), "postgres", "CREATE DATABASE older").await.unwrap();
+    let made = [
+        "CREATE SCHEMA \"Its own\"",
+        "CREATE TYPE mood AS ENUM ('fine')",
+        "CREATE TYPE pair AS (a int, b int)",
+        "CREATE DOMAIN small AS int CHECK (VALUE < 10)",
+        "CREATE TYPE span AS RANGE (subtype = float8)",
+        "CREATE TABLE \"Its own\".items (id serial PRIMARY KEY, size int GENERATED ALWAYS AS IDENTITY, mood mood)",
+        "CREATE TABLE parts (id int) PARTITION BY RANGE (id)",
+        "CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10)",
+        "CREATE SEQUENCE counts",
+        "CREATE VIEW seen AS SELECT * FROM parts",
+        "CREATE MATERIALIZED VIEW kept AS SELECT * FROM parts",
+        "CREATE FUNCTION \"it's\"(small) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE PROCEDURE run() LANGUAGE sql AS 'SELECT 1'",
+        "CREATE AGGREGATE total(int) (sfunc = int4pl, stype = int)",
+    ];
+    for sql in made {
+        run_as(&superuser(), name, sql).await.unwrap();
+    }
+    let (first, second) = tokio::join!(server().create_database(name), server().create_database(name));
+    first.and(second).unwrap();
+    let altered = [
+        "INSERT INTO \"Its own\".items (mood) VALUES ('fine')",
+        "ALTER TABLE \"Its own\".items ADD note text",
+        "ALTER TYPE mood ADD VALUE 'good'",
+        "ALTER TYPE pair ADD ATTRIBUTE c int",
+        "ALTER DOMAIN small DROP CONSTRAINT small_check",
+        "DROP TYPE span",
+        "ALTER TABLE parts ADD note text",
+        "ALTER SEQUENCE counts RESTART 5",
+        "DROP VIEW seen",
+        "REFRESH MATERIALIZED VIEW kept",
+        "DROP FUNCTION \"it's\"",
+        "DROP PROCEDURE run",
+        "DROP AGGREGATE total(int)",
+        "CREATE TABLE \"Its own\".more (id int)",
+        "CREATE TABLE here (id int)",
+    ];
+    for sql in altered {
+        run_as(server(), name, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+}
+
+#[tokio::test]
 async fn a_long_path_gets_a_short_socket() {
     let folder = folder();
     let long = folder.path().join("x".repeat(60)).join("y".repeat(60));
@@ -118,7 +208,7 @@ async fn a_long_path_gets_a_short_socket() {
 async fn text_is_utf8_and_case_knows_it() {
     let (tenant, alias) = (TenantId::default(), DatabaseAlias::default());
     let databases =
-        Databases::builder().grant(tenant.clone(), alias.clone(), server().database("postgres")).build();
+        Databases::builder().grant(tenant.clone(), alias.clone(), superuser().database("postgres")).build();
     let block = databases
         .database(&tenant, &alias)
         .unwrap()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fasterapi_core::{DatabaseAlias, Origin, Secret, TenantId};
 use fasterapi_postgres::{DatabaseConfig, Databases, PgErrorKind, PoolLimits};
 
-use crate::support::{P, db, one_session, pack, server, text};
+use crate::support::{P, db, one_session, pack, server, superuser, text};
 
 #[tokio::test]
 async fn the_servers_fields_arrive() {
@@ -93,7 +93,7 @@ async fn a_server_that_is_not_there_is_one_clear_line() {
 
 #[tokio::test]
 async fn a_refused_log_in_shows_the_guest_only_its_sqlstate() {
-    let (databases, tenant, alias) = grant(server().database("missing"));
+    let (databases, tenant, alias) = grant(superuser().database("missing"));
     let error = databases.database(&tenant, &alias).unwrap().query("SELECT 1", &pack(&[])).await.unwrap_err();
     assert_eq!((error.kind, error.sqlstate()), (PgErrorKind::Connection, Some("3D000")));
     assert!(!error.message.contains("missing"), "{}", error.message);

@@ -3,7 +3,9 @@
 use fasterapi_postgres::{Format, PoolLimits, Reset, RowStream};
 use futures::TryStreamExt;
 
-use crate::support::{Db, P, db, db_with, db_with_config, one_session, pack, server, text, tx_value};
+use crate::support::{
+    Db, P, db, db_with, db_with_config, one_session, pack, server, superuser, text, tx_value,
+};
 
 /// Statements that leave something behind, how to see it, and how that looks when nothing is left.
 const LEAKS: &[(&str, &str, &str)] = &[
@@ -193,7 +195,8 @@ async fn a_seed_does_not_make_the_next_ones_chance() {
 #[tokio::test]
 async fn tables_that_are_temporary_by_the_search_path_go() {
     let db = db().await;
-    let config = server().database(&db.name).with_search_path("pg_temp, public").with_limits(one_session());
+    let config =
+        superuser().database(&db.name).with_search_path("pg_temp, public").with_limits(one_session());
     let db = db_with_config(&db.name, config);
     for sql in
         ["CREATE TABLE leaked (id int)", "CREATE TABLE leaked AS SELECT 1", "SELECT 1 AS id INTO leaked"]
@@ -210,7 +213,7 @@ async fn strings_of_another_kind_hide_nothing() {
     let name = &owner.name;
     let sql = format!("ALTER DATABASE {name} SET standard_conforming_strings = off");
     owner.query(&sql, &[]).await.unwrap();
-    let db = db_with_config(name, server().database(name).with_limits(one_session()));
+    let db = db_with_config(name, superuser().database(name).with_limits(one_session()));
     for _ in 0..2 {
         db.query(r"SELECT 'a\'', set_config('app.user', 'leaked', false) --'", &[]).await.unwrap();
         assert_eq!(db.value(USER, &[]).await.replace("None", "''"), "''");

@@ -10,7 +10,7 @@ use proptest::{
 
 use crate::{
     documents::document,
-    support::{Db, P, Py, db, db_with, db_with_config, one_session, pack, server, text},
+    support::{Db, P, Py, db, db_with, db_with_config, one_session, pack, superuser, text},
 };
 
 /// What the server writes itself of a statement.
@@ -282,7 +282,7 @@ async fn other_settings_are_honoured() {
         let db = db().await;
         let sql = format!("ALTER DATABASE {} SET {setting} = '{value}'", db.name);
         db.query(&sql, &[]).await.unwrap();
-        let db = db_with_config(&db.name, server().database(&db.name).with_limits(one_session()));
+        let db = db_with_config(&db.name, superuser().database(&db.name).with_limits(one_session()));
         assert!(!is_native(&db, json, Format::Json).await, "{setting}");
         assert!(!is_native(&db, csv, Format::Csv).await, "{setting}");
         assert!(is_native(&db, "1, date '2024-02-29'", Format::Json).await, "{setting}");

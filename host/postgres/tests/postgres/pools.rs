@@ -12,7 +12,7 @@ use std::{
 use fasterapi_core::{DatabaseAlias, TenantId};
 use fasterapi_postgres::{Databases, PgErrorKind, PoolLimits, PoolStatus, TransactionOptions};
 
-use crate::support::{Db, db_with, eventually, one_session, pack, server, text};
+use crate::support::{Db, db_with, eventually, one_session, pack, superuser, text};
 
 fn size(n: usize) -> NonZeroUsize {
     n.try_into().unwrap()
@@ -121,7 +121,7 @@ fn capped(db: &Db, host: usize, first: usize) -> (Databases, [(TenantId, Databas
     let limits = PoolLimits { checkout_timeout: Duration::from_millis(200), ..PoolLimits::default() };
     let all = [0, 1, 2, 3].map(|n| (tenants[n / 2].clone(), aliases[n % 2].clone()));
     for (tenant, alias) in all.clone() {
-        builder = builder.grant(tenant, alias, server().database(&db.name).with_limits(limits.clone()));
+        builder = builder.grant(tenant, alias, superuser().database(&db.name).with_limits(limits.clone()));
     }
     (builder.build(), all)
 }

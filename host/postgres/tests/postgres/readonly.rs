@@ -5,7 +5,7 @@ use futures::TryStreamExt;
 
 use crate::{
     blocks::unpack_all,
-    support::{Answer, Db, P, Py, db, db_with_config, one_session, pack, server, text, tx_value},
+    support::{Answer, Db, P, Py, db, db_with_config, one_session, pack, superuser, text, tx_value},
 };
 
 const INSERT: &str = "INSERT INTO t VALUES (1)";
@@ -60,7 +60,7 @@ async fn granted() -> (Db, Db) {
     ] {
         owner.query(sql, &[]).await.unwrap();
     }
-    let config = server().database(&owner.name).with_limits(one_session()).with_read_only(true);
+    let config = superuser().database(&owner.name).with_limits(one_session()).with_read_only(true);
     let reader = db_with_config(&owner.name, config);
     (owner, reader)
 }

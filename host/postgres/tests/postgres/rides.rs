@@ -9,7 +9,7 @@ use fasterapi_postgres::{
 use futures::future::join_all;
 use tokio::task::JoinHandle;
 
-use crate::support::{Answer, Db, P, db_on, db_with, eventually, one_session, pack, server, text};
+use crate::support::{Answer, Db, P, db_on, db_with, eventually, one_session, pack, server, superuser, text};
 
 type Call = JoinHandle<Result<Answer, PgError>>;
 
@@ -278,7 +278,7 @@ async fn who_may_not_share_does_not() {
     }
     let terms =
         |config: DatabaseConfig, limits| crate::support::db_with_config(&db.name, config.with_limits(limits));
-    let own = || server().database(&db.name);
+    let own = || superuser().database(&db.name);
     let resets = terms(own(), PoolLimits { reset: Reset::Always, ..one_session() });
     let alone = terms(own(), PoolLimits { max_riders: 1, ..one_session() });
     let reads = terms(own().with_read_only(true), one_session());
@@ -330,7 +330,7 @@ async fn tenants_share_nothing() {
     for tenant in &tenants {
         let path = tenant.as_str();
         admin.query(&format!("CREATE SCHEMA {path}"), &[]).await.unwrap();
-        let config = server().database(&admin.name).with_limits(one_session()).with_search_path(path);
+        let config = superuser().database(&admin.name).with_limits(one_session()).with_search_path(path);
         builder = builder.grant(tenant.clone(), alias.clone(), config);
     }
     let databases = builder.build();

@@ -319,7 +319,7 @@ async fn a_database_in_another_encoding_is_no_danger() {
     let name = format!("{}_ascii", db.name);
     let sql = format!("CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0");
     db.query(&sql, &[]).await.unwrap();
-    let config = crate::support::server().database(&name);
+    let config = crate::support::superuser().database(&name);
     let databases =
         fasterapi_postgres::Databases::builder().grant(db.tenant.clone(), db.alias.clone(), config).build();
     let sql = "SELECT convert_from('\\xff'::bytea, 'SQL_ASCII')";

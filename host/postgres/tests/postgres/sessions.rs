@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fasterapi_postgres::{PgErrorKind, PoolLimits};
 
-use crate::support::{P, db, db_with, eventually, one_session, pack, server, text};
+use crate::support::{P, db, db_with, eventually, one_session, pack, superuser, text};
 
 async fn running(db: &crate::support::Db, marker: &str) -> bool {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1 AND pid <> pg_backend_pid()";
@@ -88,8 +88,8 @@ async fn sessions_of_two_tenants_are_apart() {
     let db = db_with(one_session()).await;
     let other = fasterapi_core::TenantId::new("other").unwrap();
     let databases = fasterapi_postgres::Databases::builder()
-        .grant(db.tenant.clone(), db.alias.clone(), server().database(&db.name))
-        .grant(other.clone(), db.alias.clone(), server().database(&db.name))
+        .grant(db.tenant.clone(), db.alias.clone(), superuser().database(&db.name))
+        .grant(other.clone(), db.alias.clone(), superuser().database(&db.name))
         .build();
     let pid = async |tenant: &fasterapi_core::TenantId| {
         let block = databases

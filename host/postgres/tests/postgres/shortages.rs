@@ -8,12 +8,12 @@ use fasterapi_postgres::{DatabaseConfig, PgError, PgErrorKind, PoolLimits};
 use futures::future::join_all;
 
 use crate::support::{
-    Db, P, db, db_with, db_with_config, eventually, folder, one_session, pack, server, tx_value,
+    Db, P, db, db_with, db_with_config, eventually, folder, one_session, pack, server, superuser, tx_value,
 };
 
 /// A pool that logs in as `role`.
 fn as_role(db: &Db, role: &str, limits: PoolLimits) -> Db {
-    let url = server().url(&db.name).replace("//fasterapi@", &format!("//{role}@"));
+    let url = superuser().url(&db.name).replace("//fasterapi@", &format!("//{role}@"));
     let config = DatabaseConfig::from_url_in(&Secret::new(url), &|_| None).unwrap();
     db_with_config(&db.name, config.with_limits(limits))
 }

@@ -13,7 +13,7 @@ use std::{
 use fasterapi_core::{DatabaseAlias, TenantId};
 use fasterapi_postgres::{
     Database, DatabaseConfig, Databases, PgError, PoolLimits, PoolStatus, Transaction, TransactionOptions,
-    embedded::{EmbeddedConfig, EmbeddedServer},
+    embedded::{Address, EmbeddedConfig, EmbeddedServer},
 };
 
 pub use crate::blocks::{Answer, P, Py, ints, pack, text};
@@ -57,6 +57,11 @@ pub fn server() -> &'static EmbeddedServer {
     })
 }
 
+/// The same, as the one who may do all that tests do.
+pub fn superuser() -> Address {
+    server().as_superuser()
+}
+
 /// A database of a test's own, granted as `default`.
 pub struct Db {
     pub databases: Databases,
@@ -77,7 +82,7 @@ pub async fn db_on(server: &EmbeddedServer, limits: PoolLimits) -> Db {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
     server.create_database(&name).await.unwrap();
-    db_with_config(&name, server.database(&name).with_limits(limits))
+    db_with_config(&name, server.as_superuser().database(&name).with_limits(limits))
 }
 
 /// A database that is there, granted on these terms.
@@ -95,7 +100,7 @@ pub fn one_session() -> PoolLimits {
 impl Db {
     /// Another grant of the same database of the shared server, with sessions of its own.
     pub fn another(&self) -> Self {
-        db_with_config(&self.name, server().database(&self.name))
+        db_with_config(&self.name, superuser().database(&self.name))
     }
 
     pub fn database(&self) -> Database {

@@ -6,12 +6,12 @@ use fasterapi_core::{DatabaseAlias, TenantId};
 use fasterapi_postgres::{Database, DatabaseConfig, Databases, Format, PgErrorKind, TransactionOptions};
 use futures::TryStreamExt;
 
-use crate::support::{Answer, P, db, one_session, pack, server, text, tx_value};
+use crate::support::{Answer, P, db, one_session, pack, superuser, text, tx_value};
 
 async fn granted(terms: impl FnOnce(DatabaseConfig) -> DatabaseConfig) -> (Databases, Database) {
     let name = db().await.name;
     let (tenant, alias) = (TenantId::default(), DatabaseAlias::default());
-    let config = terms(server().database(&name).with_limits(one_session()));
+    let config = terms(superuser().database(&name).with_limits(one_session()));
     let databases = Databases::builder().grant(tenant.clone(), alias.clone(), config).build();
     let database = databases.database(&tenant, &alias).unwrap();
     (databases, database)
@@ -124,7 +124,7 @@ async fn a_policy_sees_the_variable() {
     ] {
         admin.query(sql, &[]).await.unwrap();
     }
-    let config = server().database(&admin.name).with_role("terms_tenant");
+    let config = superuser().database(&admin.name).with_role("terms_tenant");
     let databases = Databases::builder().grant(TenantId::default(), DatabaseAlias::default(), config).build();
     let database = databases.database(&TenantId::default(), &DatabaseAlias::default()).unwrap();
     for tenant in ["a", "b"] {
