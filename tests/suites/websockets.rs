@@ -10,7 +10,7 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest, protocol::CloseFrame},
 };
 
-type Client = WebSocketStream<TcpStream>;
+pub(crate) type Client = WebSocketStream<TcpStream>;
 
 async fn try_open(
     addr: SocketAddr,
@@ -40,7 +40,7 @@ async fn try_open(
     }
 }
 
-async fn open(addr: SocketAddr, target: &str) -> Client {
+pub(crate) async fn open(addr: SocketAddr, target: &str) -> Client {
     try_open(addr, target, &[]).await.unwrap().0
 }
 
@@ -48,7 +48,7 @@ async fn hear(client: &mut Client) -> Option<Message> {
     in_time("a message", client.next()).await.and_then(Result::ok)
 }
 
-async fn text(client: &mut Client) -> String {
+pub(crate) async fn text(client: &mut Client) -> String {
     hear(client).await.unwrap().into_text().unwrap().to_string()
 }
 

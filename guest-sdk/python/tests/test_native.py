@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from fasterapi.pg import CopyResponse, Pg, PgCanceled, PgConnectionError, PgDenied, PgPool, PgUniqueViolation, PgUsageError, QueryResponse, _host
-from fasterapi.pg._native import HostError, client, lines
+from fasterapi.pg import AsyncTx, CopyResponse, Pg, PgCanceled, PgConnectionError, PgDataError, PgDenied, PgPool, PgUniqueViolation, PgUsageError, QueryResponse, _host
+from fasterapi.pg._native import HostError, attempts, client, lines
 from fasterapi.pg._native.types import ErrorKind, TransactionOptions
 
 PATIENCE = 30.0
@@ -276,20 +276,108 @@ def test_a_timeout_and_its_error(pg: Pg) -> None:
     assert caught.value.value.kind is ErrorKind.TIMEOUT
 
 
+SLOW = "SELECT pg_sleep(60)"
+RUNS_SLOW = f"state = 'active' AND query = '{SLOW}'"
+
+
 def test_an_awaited_call_and_its_end(pg: Pg) -> None:
     async def main() -> None:
-        block, _ = await client.query_async(1, "default", "SELECT 7", packed(), 0)
-        assert marshal.loads(block)[2] == [(7,)]
-        slow = asyncio.create_task(client.query_async(2, "default", "SELECT pg_sleep(60)", packed(), 0))
-        while not await asyncio.to_thread(sessions, pg, "state = 'active' AND query = 'SELECT pg_sleep(60)'"):
+        assert (await pg.aio.exec("SELECT 7")).scalar() == 7
+        slow = asyncio.create_task(pg.aio.exec(SLOW))
+        while not await asyncio.to_thread(sessions, pg, RUNS_SLOW):
             assert not slow.done()
-        client.cancel(2)
-        with pytest.raises(HostError) as caught:
+        slow.cancel()
+        with pytest.raises(asyncio.CancelledError):
             await slow
-        assert caught.value.value.kind is ErrorKind.CANCELED
 
     asyncio.run(main())
-    eventually("the statement is cancelled", lambda: sessions(pg, "state = 'active' AND query = 'SELECT pg_sleep(60)'") == 0)
+    eventually("the statement is cancelled", lambda: sessions(pg, RUNS_SLOW) == 0)
+
+
+def test_transactions_of_several_tasks(pg: Pg) -> None:
+    """Many more than the machine has cores: none may wait for a thread that another one holds."""
+    pg.exec("CREATE TABLE turn (taken int)")
+    pg.exec("INSERT INTO turn VALUES (0)")
+
+    async def take() -> None:
+        async with PgPool().get().aio.tx() as tx:
+            await tx.exec("UPDATE turn SET taken = taken + 1")
+            await asyncio.sleep(0.001)
+
+    async def main() -> None:
+        await asyncio.wait_for(asyncio.gather(*[take() for _ in range(40)]), PATIENCE)
+
+    asyncio.run(main())
+    assert pg.exec("SELECT taken FROM turn").scalar() == 40
+
+
+def test_a_statement_of_a_transaction_is_given_up(pg: Pg) -> None:
+    pg.exec("CREATE TABLE kept (i int)")
+
+    async def main() -> None:
+        async with pg.aio.tx() as tx:
+            await tx.exec("INSERT INTO kept VALUES (1)")
+            with pytest.raises(TimeoutError):
+                async with tx.tx() as inner, asyncio.timeout(0.1):
+                    await inner.exec("INSERT INTO kept VALUES (2)")
+                    await inner.exec(SLOW)
+            await tx.executemany("INSERT INTO kept VALUES ($1)", [(3,), (4,)])
+        with pytest.raises(ZeroDivisionError):
+            async with pg.aio.tx() as tx:
+                await asyncio.gather(tx.exec(SLOW), fail())
+
+    async def fail() -> None:
+        await asyncio.sleep(0.05)
+        raise ZeroDivisionError
+
+    asyncio.run(main())
+    assert pg.exec("SELECT i FROM kept ORDER BY i").scalars() == [1, 3, 4]
+    eventually("both are cancelled", lambda: sessions(pg, RUNS_SLOW) == 0)
+
+
+def test_a_call_beside_one_that_is_awaited(pg: Pg) -> None:
+    async def main() -> None:
+        with pg.tx() as tx:
+            other = asyncio.create_task(AsyncTx(tx).exec("SELECT pg_sleep(0.1)"))
+            await asyncio.sleep(0.01)
+            with pytest.raises(PgUsageError, match="await this call too"):
+                tx.exec("SELECT 1")
+            await other
+            assert tx.exec("SELECT 2").scalar() == 2
+
+    asyncio.run(main())
+
+
+def test_flows_that_are_awaited(pg: Pg) -> None:
+    async def main() -> None:
+        handle = pg.aio
+        await handle.exec("CREATE TABLE flowed (i int, t text)")
+        unused = handle.copy_in("COPY flowed FROM STDIN")
+        with pytest.raises(PgUsageError, match="is not begun"):
+            await unused.write("1")
+        async with handle.copy_in("COPY flowed FROM STDIN") as pipe:
+            await pipe.write_rows((i, "x" * 10_000) for i in range(100))
+        assert pipe.rows == 100
+        with pytest.raises(PgUsageError, match="entered once"):
+            await pipe.__aenter__()
+        with pytest.raises(ZeroDivisionError):
+            async with handle.copy_in("COPY flowed FROM STDIN") as pipe:
+                await pipe.write("1\tx\n" * 100_000)
+                raise ZeroDivisionError
+        async with handle.copy_out("COPY flowed TO STDOUT") as chunks:
+            assert sum([chunk.count(b"\n") async for chunk in chunks]) == 100
+        assert [chunk async for chunk in chunks] == []
+        async with handle.tx() as tx:
+            assert [row.i async for row in tx.stream("SELECT i FROM flowed ORDER BY i")] == list(range(100))
+            async for row in tx.stream("SELECT i FROM flowed"):
+                break
+        stream = handle.stream("SELECT 1 / 0")
+        with pytest.raises(PgDataError):
+            await anext(stream)
+        await stream.aclose()
+
+    asyncio.run(main())
+    eventually("nothing is left open", lambda: sessions(pg, "state <> 'idle' AND pid <> pg_backend_pid()") == 0)
 
 
 def test_a_listener(pg: Pg) -> None:
@@ -315,7 +403,7 @@ def test_a_listener_that_is_awaited(pg: Pg) -> None:
             pg.exec("NOTIFY orders, 'x'")
             assert (await listener.aget()).payload == "x"
             waiting = asyncio.create_task(listener.aget())
-            while not client._under_way:
+            while not attempts._under_way:
                 await asyncio.sleep(0)
             listener.close()
             with pytest.raises(PgCanceled):

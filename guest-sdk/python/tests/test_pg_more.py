@@ -12,7 +12,7 @@ from typing import Any, Self
 import pytest
 
 from fasterapi._asgi.cycle import Cycle
-from fasterapi.pg import CopyIn, Pg, PgUsageError, _host
+from fasterapi.pg import AsyncTx, CopyIn, CopyResponse, Pg, PgUsageError, QueryResponse, _host
 from fasterapi.pg._copy_format import format_of
 
 COLUMNS = (("i", 23, "plain"),)
@@ -169,38 +169,15 @@ def test_binary_rows_have_types() -> None:
         format_of("COPY t FROM STDIN").set_types(["int4"])
 
 
-class Waiting(Handle):
-    """A listener whose next message comes when the test says."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.message: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-    async def next(self, ticket: int) -> Any:  # type: ignore[override]
-        return await asyncio.shield(self.message)
-
-
-def test_nothing_is_lost_by_a_wait_that_was_cancelled(host: Host) -> None:
-    async def listen() -> None:
-        host.handle = waiting = Waiting()
-        async with Pg("db").listen("a", "b") as listener:
-            assert host.asked == [("listen", "db", "a\0b")]
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(listener.aget(), 0.01)
-            waiting.message.set_result(SimpleNamespace(value=SimpleNamespace(channel="a", payload="p", process_id=1)))
-            assert await listener.aget() == ("a", "p", 1, False)
-            waiting.message = asyncio.get_running_loop().create_future()
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(listener.aget(), 0.01)
-            listener.close()
-            assert host.asked[-1][0] == "cancel"
-            assert waiting.open, "the call that waits has the handle still"
-            waiting.message.cancel()
-            await asyncio.sleep(0.01)
-            assert not waiting.open
-        assert [n async for n in listener] == []
-
-    asyncio.run(listen())
+def test_a_response_is_made_apart_from_transactions(host: Host) -> None:
+    pg = Pg("db")
+    host.handle.commit = lambda: None  # type: ignore[attr-defined]
+    with pg.tx() as tx:
+        for handle in (pg, pg.aio, tx, AsyncTx(tx)):
+            for response in (QueryResponse, CopyResponse):
+                with pytest.raises(PgUsageError, match="apart from any transaction"):
+                    response(handle, "SELECT 1")
+    QueryResponse(pg, "SELECT 1")
 
 
 @pytest.mark.parametrize("channels", [(), ("",), ("a\0b",)])

@@ -7,7 +7,7 @@
 //!
 //! # Protocol
 //!
-//! A connection is a line of calls, one at a time, each answered by one frame. It holds what its calls open: closing it
+//! A connection is a line of calls, one at a time, each answered by one frame; 40 may come while one is under way. It holds what its calls open: closing it
 //! drops a call under way (which cancels its statement) and rolls an open transaction back. Concurrent calls take
 //! connections of their own, so nothing waits behind anything else.
 //!
@@ -36,6 +36,7 @@
 //! | 37 | `copy-writer.finish`, which drops it | handle | rows: 8 bytes |
 //! | 38 | `listener.wait` | handle, timeout | event: channel, payload and process with null characters between them; a null character for a gap; none in time |
 //! | 32 | drop what a handle means | handle | |
+//! | 40 | cancel the call under way, which then fails with `canceled`; no answer of its own | | |
 //!
 //! Answers: code 0 and the fields above, or code 1 and the record `error` in the order of its fields. `isolation` and
 //! the kinds of errors are the names of the WIT file; a flag is a field that is there or not.
@@ -136,4 +137,4 @@ impl Bridge {
 
 const SOCKET: &str = "bridge";
 /// To be raised with every change of the protocol above; also in the SDK, `fasterapi/pg/_native/process.py`.
-const PROTOCOL: u32 = 2;
+const PROTOCOL: u32 = 3;

@@ -2,12 +2,17 @@
 
 use std::io;
 
-use tokio::{
-    io::{AsyncBufRead, AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::UnixStream,
-};
+use bytes::BytesMut;
+use fasterapi_postgres::PgError;
+use futures::TryStreamExt;
+use tokio::{io::AsyncWriteExt, net::UnixStream};
+use tokio_util::codec::FramedRead;
 
-use crate::{Grants, calls::Calls, wire};
+use crate::{Grants, calls::Calls, failure, wire};
+
+/// The code of the frame that cancels the call under way. It is no call: nothing answers it, and without a call under way it
+/// means nothing, since it may meet the answer half-way.
+const CANCEL: u8 = 40;
 
 /// Answers the calls of a connection until it closes. What it holds then is dropped.
 pub(crate) async fn serve(stream: UnixStream, grants: Grants) {
@@ -18,24 +23,30 @@ pub(crate) async fn serve(stream: UnixStream, grants: Grants) {
 
 async fn answer(stream: UnixStream, grants: Grants) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
-    let mut reader = BufReader::new(reader);
+    let mut frames = FramedRead::new(reader, wire::frames());
     let mut calls = Calls::new(grants);
-    while let Some(frame) = wire::read(&mut reader).await? {
+    while let Some(frame) = frames.try_next().await? {
+        if cancels(&frame) {
+            continue;
+        }
         let answer = tokio::select! {
             biased;
-            answer = calls.answer(&frame) => answer,
-            () = closed(&mut reader) => return Ok(()),
+            answer = calls.answer(&frame) => answer.map_err(|_| malformed())?,
+            next = frames.try_next() => match next? {
+                None => return Ok(()),
+                Some(frame) if cancels(&frame) => failure::frame(PgError::canceled()).finish(),
+                Some(_) => return Err(malformed()),
+            },
         };
-        let malformed = |_| io::Error::new(io::ErrorKind::InvalidData, "a malformed call");
-        writer.write_all(&answer.map_err(malformed)?).await?;
+        writer.write_all(&answer).await?;
     }
     Ok(())
 }
 
-/// Ends when the other side has closed, however long that takes.
-async fn closed(reader: &mut (impl AsyncBufRead + Unpin)) {
-    match reader.fill_buf().await {
-        Ok(ahead) if !ahead.is_empty() => std::future::pending().await,
-        _ => {}
-    }
+fn cancels(frame: &BytesMut) -> bool {
+    **frame == [CANCEL]
+}
+
+fn malformed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a malformed call")
 }

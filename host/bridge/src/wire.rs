@@ -1,25 +1,16 @@
 //! Frames, as the crate's doc describes them.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio_util::codec::LengthDelimitedCodec;
 
 /// Most bytes of one frame that is read: twice what a statement and its parameters may have by default, and more.
-const MOST: u32 = 64 << 20;
+const MOST: usize = 64 << 20;
 const NONE: u32 = u32::MAX;
 
-/// Reads a frame. None: the other side has closed.
-pub(crate) async fn read(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
-    let length = match reader.read_u32_le().await {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        length => length?,
-    };
-    if length > MOST {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a frame of {length} bytes")));
-    }
-    let mut frame = vec![0; usize::try_from(length).unwrap_or_default()];
-    reader.read_exact(&mut frame).await?;
-    Ok(Some(frame))
+/// Takes frames out of a stream.
+pub(crate) fn frames() -> LengthDelimitedCodec {
+    LengthDelimitedCodec::builder().little_endian().max_frame_length(MOST).new_codec()
 }
 
 /// The fields of a frame that was read, in their order.
@@ -105,25 +96,29 @@ impl Frame {
 
 #[cfg(test)]
 mod tests {
+    use futures::TryStreamExt;
+    use tokio_util::codec::FramedRead;
+
     use super::*;
 
     #[tokio::test]
     async fn what_is_written_is_read() {
         let sent =
             Frame::new(7).with(Some(b"ab")).with(None).with(Some(b"")).with(Some(&[1, 1, 0, 0])).finish();
-        let mut stream = sent.as_slice();
-        let frame = read(&mut stream).await.unwrap().unwrap();
+        let mut stream = FramedRead::new(sent.as_slice(), frames());
+        let frame = stream.try_next().await.unwrap().unwrap();
         let (code, mut fields) = Fields::of(&frame).unwrap();
         assert_eq!((code, fields.text(), fields.flag()), (7, Ok("ab"), Ok(false)));
         assert_eq!((fields.flag(), fields.number()), (Ok(true), Ok(257)));
         assert_eq!(fields.bytes(), Err(Malformed));
-        assert_eq!(read(&mut stream).await.unwrap(), None);
+        assert_eq!(stream.try_next().await.unwrap(), None);
     }
 
     #[tokio::test]
     async fn a_frame_has_a_bound() {
-        let error = read(&mut (MOST + 1).to_le_bytes().as_slice()).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        let length = u32::try_from(MOST + 1).unwrap().to_le_bytes();
+        let error = FramedRead::new(length.as_slice(), frames()).try_next().await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
     }
 
     #[test]

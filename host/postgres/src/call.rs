@@ -28,6 +28,11 @@ impl CallLimits {
         self
     }
 
+    /// The same with another time for a statement.
+    pub(crate) fn with_statement_timeout(self, statement_timeout: Duration) -> Self {
+        Self { statement_timeout, ..self }
+    }
+
     /// Reads the parameters of a call, once its statement is of a size.
     pub(crate) fn read<'a>(&self, sql: &str, params: &'a [u8]) -> Result<Params<'a>, PgError> {
         self.check(sql)?;

@@ -47,6 +47,13 @@ impl Database {
         self
     }
 
+    /// Gives a statement another time than the grant does, more or less: the operator's word, not a guest's.
+    #[must_use]
+    pub fn with_statement_timeout(mut self, timeout: Duration) -> Self {
+        self.limits = self.limits.with_statement_timeout(timeout);
+        self
+    }
+
     /// Names the route whose calls these are, for the statistics.
     #[must_use]
     pub fn on_route(mut self, route: Arc<str>) -> Self {

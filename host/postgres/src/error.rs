@@ -91,6 +91,12 @@ impl PgError {
         Self::plain(PgErrorKind::Denied, message, false)
     }
 
+    /// Of a call that whoever made it gave up.
+    #[must_use]
+    pub fn canceled() -> Self {
+        Self::plain(PgErrorKind::Canceled, "the call was cancelled", false)
+    }
+
     pub(crate) fn timeout(message: impl Into<String>) -> Self {
         Self::plain(PgErrorKind::Timeout, message, true)
     }

@@ -43,7 +43,7 @@ impl GuestState {
     }
 
     /// Whether the guest still holds what should have gone with its request.
-    pub(crate) const fn holds_leases(&self) -> bool {
+    pub(crate) fn holds_leases(&self) -> bool {
         self.postgres.holds_leases()
     }
 

@@ -1,15 +1,17 @@
 """Everything of `fasterapi.pg`, for the tests of the host's Postgres."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import Body, Depends, FastAPI, Request
+from fastapi import Body, Depends, FastAPI, Request, WebSocket
 from fastapi.responses import StreamingResponse
 from fasterapi.pg import (
     AsyncPg,
     AsyncPgPool,
+    AsyncTx,
     CopyResponse,
     Pg,
     PgCanceled,
@@ -258,6 +260,207 @@ async def cancelled(pg: AsyncDatabase):
     return "still running"
 
 
+@app.get("/sleeps")
+def sleeps_a_while(pg: Database, seconds: float, timeout: float | None = None):
+    try:
+        pg.exec("SELECT pg_sleep($1)", seconds, timeout=timeout)
+        return "slept"
+    except PgTimeout as error:
+        return error.message
+
+
+@app.get("/two-transactions")
+async def two_transactions():
+    """Each waits for the row that the other has, while that waits for something else."""
+    first, second = aio.get(), aio.get()
+    await first.batch(["CREATE TABLE IF NOT EXISTS turn (id int PRIMARY KEY, taken text)", "TRUNCATE turn"])
+    await first.exec("INSERT INTO turn VALUES (1, '')")
+    holds = asyncio.Event()
+
+    async def take(pg: AsyncPg, name: str) -> None:
+        async with pg.tx() as tx:
+            await tx.exec("UPDATE turn SET taken = taken || $1 WHERE id = 1", name)
+            holds.set()
+            await asyncio.sleep(0.1)
+
+    async def take_later() -> None:
+        await holds.wait()
+        await take(second, "b")
+
+    await asyncio.gather(take(first, "a"), take_later())
+    return (await first.exec("SELECT taken FROM turn")).scalar()
+
+
+async def sleeps(tx: AsyncPg) -> None:
+    async with asyncio.timeout(0.1):
+        await tx.exec("SELECT pg_sleep(60) /* to be cancelled */")
+
+
+@app.get("/tx-timeout")
+async def tx_timeout(pg: AsyncDatabase):
+    """A statement of a transaction is given up, once with its savepoint and once with all of it."""
+    await pg.batch(["CREATE TABLE IF NOT EXISTS kept (i int)", "TRUNCATE kept"])
+    ended = []
+    async with pg.tx() as tx:
+        await tx.exec("INSERT INTO kept VALUES (1)")
+        try:
+            async with tx.tx() as inner:
+                await inner.exec("INSERT INTO kept VALUES (2)")
+                await sleeps(inner)
+        except TimeoutError:
+            ended.append("savepoint")
+        await tx.executemany("INSERT INTO kept VALUES ($1)", [(3,), (4,)])
+    try:
+        async with pg.tx() as tx:
+            await tx.exec("INSERT INTO kept VALUES (5)")
+            await sleeps(tx)
+    except TimeoutError:
+        ended.append("transaction")
+    return [*ended, (await pg.exec("SELECT i FROM kept ORDER BY i")).scalars()]
+
+
+@app.get("/tx-gather")
+async def tx_gather(pg: AsyncDatabase, retries: int = 0):
+    """One of the statements of a transaction fails; the other is ended with it."""
+    try:
+        async with pg.tx(retries=retries) as tx:
+            await asyncio.gather(tx.exec("SELECT pg_sleep(60) /* to be cancelled */"), fails_soon())
+    except ZeroDivisionError:
+        return (await pg.exec("SELECT 'goes on'")).scalar()
+
+
+async def fails_soon() -> None:
+    await asyncio.sleep(0.05)
+    raise ZeroDivisionError
+
+
+@app.get("/flows-aside")
+async def flows_aside(pg: AsyncDatabase):
+    """What takes longer lets others go on: how many seconds each took, and the ticks of another task meanwhile."""
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.005)
+            ticks += 1
+
+    await pg.exec("CREATE TABLE IF NOT EXISTS flowed (i int, t text)")
+    ticker = asyncio.create_task(tick())
+    slow = "SELECT i, pg_sleep(0.02)::text, repeat('x', 70000) FROM generate_series(1, 10) AS i"
+    heard = {}
+    for name, flow in {
+        "stream": lambda pg: pg.stream(slow),
+        "copy": lambda pg: pg.copy_out(f"COPY ({slow}) TO STDOUT"),
+        "batch": lambda pg: batched(pg),
+    }.items():
+        for where in (pg, pg.tx()):
+            before, count = ticks, 0
+            async with contextlib.AsyncExitStack() as stack:
+                on = await stack.enter_async_context(where) if where is not pg else pg
+                async for _ in flow(on):
+                    count += 1
+            heard[name] = heard.get(name, True) and count > 0 and ticks - before >= 5
+    async with pg.tx() as tx:
+        async with tx.copy_in("COPY flowed FROM STDIN") as pipe:
+            for i in range(10):
+                await pipe.write_row((i, "y" * 50_000))
+        heard["copied"] = pipe.rows
+        await tx.rollback()
+    ticker.cancel()
+    return heard
+
+
+async def batched(pg: AsyncPg) -> AsyncIterator[Any]:
+    yield await pg.batch(["SELECT 1", "SELECT pg_sleep(0.1)"])
+
+
+@app.get("/cancelled-flows")
+async def cancelled_flows(pg: AsyncDatabase):
+    """Each kind of call, given up in its middle."""
+    slow = "SELECT pg_sleep(60) /* to be cancelled */"
+    await pg.exec("CREATE TABLE IF NOT EXISTS flowed (i int, t text)")
+
+    async def rows() -> None:
+        async for _ in pg.stream(slow):
+            pass
+
+    async def copied() -> None:
+        async for _ in pg.copy_out(f"COPY ({slow}) TO STDOUT"):
+            pass
+
+    async def stored() -> None:
+        async with pg.copy_in("COPY flowed FROM STDIN") as pipe:
+            await pipe.write("1\tx\n" * 100_000)
+            await asyncio.sleep(60)
+
+    async def committed() -> None:
+        async with pg.tx() as tx:
+            await tx.exec("SET LOCAL idle_in_transaction_session_timeout = 0")
+            await tx.exec(slow)
+
+    given_up = []
+    for call in (rows, copied, stored, committed, lambda: pg.batch([slow]), lambda: pg.executemany("SELECT pg_sleep($1)", [(60,)])):
+        try:
+            async with asyncio.timeout(0.1):
+                await call()
+        except TimeoutError:
+            given_up.append(True)
+    return [len(given_up), (await pg.exec("SELECT count(*) FROM flowed")).scalar()]
+
+
+@app.get("/blocking-beside")
+async def blocking_beside():
+    """A call that holds all of the app would wait for one that can then not go on."""
+    pg = pool.get()
+    with pg.tx() as tx:
+        other = asyncio.create_task(AsyncTx(tx).exec("SELECT pg_sleep(0.2)"))
+        await asyncio.sleep(0.05)
+        try:
+            tx.exec("SELECT 1")
+        except PgUsageError as error:
+            refused = error.message
+        await other
+        return [refused, tx.exec("SELECT 2").scalar()]
+
+
+@app.get("/many-transactions")
+async def many_transactions(count: int):
+    """Begun side by side: how many were, and what the others were told."""
+    entered = await asyncio.gather(*[aio.get().tx().__aenter__() for _ in range(count)], return_exceptions=True)
+    refused = [error for error in entered if isinstance(error, PgUsageError)]
+    for tx in entered:
+        if isinstance(tx, AsyncTx):
+            await tx.rollback()
+    return [len(entered) - len(refused), sorted({error.message for error in refused})]
+
+
+@app.get("/left-waiting")
+async def left_waiting(pg: AsyncDatabase):
+    """Calls that the request does not wait for."""
+    global kept
+    kept = [asyncio.create_task(sleep_forever(aio.get(), within)) for within in (False, True)]
+    await asyncio.sleep(0.05)
+    return "open"
+
+
+async def sleep_forever(pg: AsyncPg, within: bool) -> None:
+    async with pg.tx() if within else contextlib.nullcontext(pg) as on:
+        await on.exec("SELECT pg_sleep(60) /* to be left */")
+
+
+@app.websocket("/ws/turns")
+async def turns(socket: WebSocket):
+    """Takes the row, and gives it back when told."""
+    await socket.accept()
+    async with aio.get().tx() as tx:
+        await socket.receive_text()
+        taken = await tx.exec("UPDATE turn SET taken = taken || 'x' WHERE id = 1 RETURNING taken")
+        await socket.send_text(f"took {taken.scalar()}")
+        await socket.receive_text()
+    await socket.send_text("gave")
+
+
 @app.get("/listen")
 async def listen(pg: AsyncDatabase, channel: str, count: int):
     """Server-sent events of what comes in."""
@@ -294,8 +497,7 @@ def leave_open(pg: Database, what: str):
     if what == "copy":
         pg.exec("CREATE TABLE IF NOT EXISTS left_open (i int)")
         kept = pg.copy_in("COPY left_open FROM STDIN")
-        kept.write("1\n")
-        kept._flush()
+        kept.write("1\n" * 40_000)
     elif what == "listener":
         kept = pg.listen("left")
     return "open"

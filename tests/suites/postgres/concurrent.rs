@@ -1,12 +1,17 @@
 //! Statements side by side in one request, and what NOTIFY sends.
 
+use std::time::Duration;
+
 use fasterapi_tests::{
     eventually,
     http::{Protocol, get},
 };
+use futures::SinkExt;
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
 
 use super::streams::Everything;
+use crate::websockets::{open, text};
 
 #[tokio::test]
 async fn statements_of_one_request_run_side_by_side() {
@@ -19,6 +24,83 @@ async fn a_cancelled_statement_ends_on_the_server() {
     for _ in 0..3 {
         assert_eq!(app.get("/cancelled").await, "ended");
     }
+}
+
+#[tokio::test]
+async fn transactions_of_one_request_wait_for_each_other() {
+    assert_eq!(Everything::start().await.get("/two-transactions").await, "ab");
+}
+
+#[tokio::test]
+async fn transactions_of_two_websockets_wait_for_each_other() {
+    let app = Everything::start().await;
+    app.get("/two-transactions").await;
+    let addr = app.host.addr();
+    let (mut first, mut second) = (open(addr, "/ws/turns").await, open(addr, "/ws/turns").await);
+    first.send(Message::text("take")).await.unwrap();
+    assert_eq!(text(&mut first).await, "took abx");
+    second.send(Message::text("take")).await.unwrap();
+    let waits =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE turn%'";
+    eventually!(app.sql(waits).await == json!([["1"]]));
+    first.send(Message::text("give")).await.unwrap();
+    assert_eq!(text(&mut first).await, "gave");
+    assert_eq!(text(&mut second).await, "took abxx");
+    second.send(Message::text("give")).await.unwrap();
+    assert_eq!(text(&mut second).await, "gave");
+}
+
+#[tokio::test]
+async fn a_statement_of_a_transaction_is_given_up() {
+    let app = Everything::start().await;
+    for _ in 0..3 {
+        assert_eq!(app.get("/tx-timeout").await, json!(["savepoint", "transaction", [1, 3, 4]]));
+        assert_eq!(app.get("/tx-gather").await, "goes on");
+        assert_eq!(app.get("/tx-gather?retries=3").await, "goes on");
+        app.nothing_runs("to be cancelled").await;
+    }
+}
+
+#[tokio::test]
+async fn other_tasks_go_on_beside_what_flows() {
+    let heard = json!({"stream": true, "copy": true, "batch": true, "copied": 10});
+    assert_eq!(Everything::start().await.get("/flows-aside").await, heard);
+}
+
+#[tokio::test]
+async fn what_flows_is_given_up_in_its_middle() {
+    let app = Everything::start().await;
+    for _ in 0..2 {
+        assert_eq!(app.get("/cancelled-flows").await, json!([6, 0]));
+        app.nothing_runs("to be cancelled").await;
+        app.nothing_runs("COPY flowed").await;
+    }
+}
+
+#[tokio::test]
+async fn what_would_wait_in_vain_is_refused() {
+    let app = Everything::start().await;
+    assert_eq!(
+        app.get("/blocking-beside").await,
+        json!(["another task waits for it: await this call too", 2])
+    );
+}
+
+#[tokio::test]
+async fn transactions_that_are_begun_side_by_side_are_bounded() {
+    let app = Everything::start().await;
+    let refusal =
+        "more than 8 transactions, streams, copies, listeners and lent bodies are open in this instance";
+    assert_eq!(app.get("/many-transactions?count=20").await, json!([8, [refusal]]));
+    assert_eq!(app.get("/many-transactions?count=8").await, json!([8, []]));
+}
+
+#[tokio::test]
+async fn what_a_request_leaves_waiting_is_ended() {
+    let app = Everything::with(|config| config.instance.background = Duration::from_millis(300)).await;
+    assert_eq!(app.get("/left-waiting").await, "open");
+    app.nothing_runs("to be left").await;
+    assert_eq!(app.get("/two-transactions").await, "ab");
 }
 
 #[tokio::test]

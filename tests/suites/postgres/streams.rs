@@ -75,6 +75,22 @@ async fn a_stream_that_is_left_ends_on_the_server() {
 }
 
 #[tokio::test]
+async fn a_route_has_its_own_time() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = "[databases.default]\nurl = \"none\"\nstatement-timeout = \"200ms\"\n\
+                [databases.default.route-timeouts]\n\"GET /sleeps\" = \"30s\"\n\"GET /two-transactions\" = \"1ms\"\n";
+    std::fs::write(file.path(), text).unwrap();
+    let databases = fasterapi_host::HostConfig::read(file.path()).unwrap();
+    let app = Everything::with(|config| config.databases = databases).await;
+    assert_eq!(app.sql("SELECT pg_sleep(1)").await["error"], "PgTimeout");
+    assert_eq!(app.get("/sleeps?seconds=0.5").await, "slept");
+    // The app may take less time, not more.
+    let short = app.get("/sleeps?seconds=5&timeout=0.1").await;
+    assert_eq!(short, "the statement did not end within 100ms and was cancelled");
+    app.answer("/two-transactions").await.expect(500);
+}
+
+#[tokio::test]
 async fn a_large_result_of_exec_comes_in_parts() {
     let app = Everything::start().await;
     let rows = 50_000_u64;

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from typing import Any, Protocol
 
@@ -130,6 +131,46 @@ class _Operation:
         self.call = call
 
 
+class _Cancellable(asyncio.Future[Any]):
+    """The outcome of a call that the host can cancel: to cancel it is to ask the host, and it is over when the host says so. Whoever
+    awaits it knows then that nothing of the call goes on."""
+
+    def __init__(self, ask: Callable[[], None], loop: Loop) -> None:
+        super().__init__(loop=loop)
+        self._ask = ask
+        self._asked = False
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Asks the host."""
+        if self.done():
+            return False
+        self._asked = True
+        self._ask()
+        return True
+
+    def set_result(self, result: Any) -> None:
+        """The host is done. An answer that came in spite of it is lost, as that of any task that is cancelled."""
+        if self._asked:
+            super().cancel()
+        else:
+            super().set_result(result)
+
+
+_next_ask: Callable[[], None] | None = None
+
+
+@contextmanager
+def cancelling(ask: Callable[[], None]) -> Iterator[None]:
+    """The host's call that is awaited within is cancelled by `ask`."""
+    global _next_ask
+    _next_ask = ask
+    try:
+        yield
+    finally:
+        if _next_ask is ask:  # it ended at once, or never began
+            _next_ask = None
+
+
 class Scheduler:
     """Drives the loop from the component's exports. One per instance."""
 
@@ -184,11 +225,14 @@ class Scheduler:
         """The value of an import call that may be under way still."""
         if type(result) is self.ok:
             return result.value
-        return await self.watch(*result.value)
+        global _next_ask
+        ask, _next_ask = _next_ask, None
+        waitable, promise = result.value
+        return await self.watch(waitable, promise, ask)
 
-    def watch(self, waitable: int, promise: int) -> asyncio.Future[Any]:
-        """A future of the outcome of an operation under way. Cancelling it does not stop the operation."""
-        future = self.loop.create_future()
+    def watch(self, waitable: int, promise: int, ask: Callable[[], None] | None = None) -> asyncio.Future[Any]:
+        """A future of the outcome of an operation under way. Cancelling it does not stop the operation, unless `ask` does."""
+        future = self.loop.create_future() if ask is None else _Cancellable(ask, self.loop)
         call = current_call.get()
         if call is None or call.done:
             call = self.awake

@@ -57,7 +57,14 @@ from ._errors import (
     PgUniqueViolation as PgUniqueViolation,
     PgUsageError as PgUsageError,
 )
-from ._aio import AsyncPg as AsyncPg, AsyncPgPool as AsyncPgPool, AsyncTx as AsyncTx
+from ._aio import (
+    AsyncCopyIn as AsyncCopyIn,
+    AsyncCopyOut as AsyncCopyOut,
+    AsyncPg as AsyncPg,
+    AsyncPgPool as AsyncPgPool,
+    AsyncStream as AsyncStream,
+    AsyncTx as AsyncTx,
+)
 from ._copy import CopyIn as CopyIn, CopyOut as CopyOut
 from ._listen import Listener as Listener, Notification as Notification
 from ._result import Result as Result

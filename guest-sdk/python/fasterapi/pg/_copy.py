@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from . import _host
 from ._copy_format import RowFormat, format_of
 from ._errors import PgError, PgUsageError
+
+Data = bytes | bytearray | memoryview | str
 
 _PIECE = 64 * 1024
 """Bytes that are gathered before the host is called."""
@@ -20,7 +22,7 @@ class _Held:
     __slots__ = ("_held", "_host")
 
     def __init__(self, host: Any) -> None:
-        self._host: Any = host
+        self._host: _host.Lent | None = _host.Lent(host)
         self._held = _host.holdings()
         self._held.add(self)
 
@@ -28,7 +30,7 @@ class _Held:
         """Ends it with its request: what was not finished is aborted."""
         host, self._host = self._host, None
         if host is not None:
-            host.__exit__(None, None, None)
+            host.give_back()
 
     def close(self) -> None:
         """Ends it now. What was not finished is aborted."""
@@ -51,13 +53,9 @@ class CopyIn(_Held):
         self._size = 0
         self.rows = None
 
-    def write(self, data: bytes | bytearray | memoryview | str) -> None:
+    def write(self, data: Data) -> None:
         """Writes data in the statement's format, cut anywhere. Waits while the server does not take it."""
-        piece = data.encode() if isinstance(data, str) else bytes(data)
-        self._pieces.append(piece)
-        self._size += len(piece)
-        if self._size >= _PIECE:
-            self._flush()
+        _host.run(self._writing(data))
 
     def write_row(self, row: Sequence[Any]) -> None:
         """Writes one row of Python values, in the format that the statement says: text, CSV or binary. Binary needs `set_types`."""
@@ -74,29 +72,42 @@ class CopyIn(_Held):
 
     def finish(self) -> int:
         """Stores what was written, and says how many rows that is. The end of the `with` block does it."""
-        if self._host is None:
-            raise PgUsageError("the copy has ended")
-        self.write(self._format.end())
-        self._flush()
-        try:
-            rows: int = _host.call(self._host.finish)
-        finally:
-            self.close()
-        self.rows = rows
-        return rows
+        return _host.run(self._finishing())
 
-    def _flush(self) -> None:
-        if self._host is None:
-            raise PgUsageError("the copy has ended")
+    def _writing(self, data: Data) -> _host.Steps[None]:
+        piece = data.encode() if isinstance(data, str) else bytes(data)
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size >= _PIECE:
+            yield from self._flushing()
+
+    def _flushing(self) -> _host.Steps[None]:
+        host = self._opened()
         data = b"".join(self._pieces)
         self._pieces.clear()
         self._size = 0
         try:
             for start in range(0, len(data), 4 * _PIECE):
-                _host.call(self._host.write, data[start : start + 4 * _PIECE].decode("latin-1"))
+                yield host, "write", data[start : start + 4 * _PIECE].decode("latin-1")
         except PgError:
             self.close()
             raise
+
+    def _finishing(self) -> _host.Steps[int]:
+        host = self._opened()
+        yield from self._writing(self._format.end())
+        yield from self._flushing()
+        try:
+            rows: int = yield host, "finish"
+        finally:
+            self.close()
+        self.rows = rows
+        return rows
+
+    def _opened(self) -> _host.Lent:
+        if self._host is None:
+            raise PgUsageError("the copy has ended")
+        return self._host
 
     def __enter__(self) -> Self:
         return self
@@ -108,21 +119,14 @@ class CopyIn(_Held):
             self.close()
 
 
-class CopyOut(_Held, Iterator[bytes]):
+class CopyOut(_Held, Iterator[bytes], AsyncIterator[bytes]):
     """What `COPY … TO STDOUT` gives, in chunks: `for chunk in …`, `async for chunk in …`. Made by `copy_out`."""
 
     __slots__ = ()
 
     def __next__(self) -> bytes:
-        if self._host is None:
-            raise StopIteration
-        try:
-            data: bytes | None = _host.call(self._host.next)
-        except PgError:
-            self.close()
-            raise
+        data = _host.run(self._taking())
         if data is None:
-            self.close()
             raise StopIteration
         return data
 
@@ -130,9 +134,22 @@ class CopyOut(_Held, Iterator[bytes]):
         return self
 
     async def __anext__(self) -> bytes:
-        for chunk in self:
-            return chunk
-        raise StopAsyncIteration
+        data = await _host.arun(self._taking())
+        if data is None:
+            raise StopAsyncIteration
+        return data
+
+    def _taking(self) -> _host.Steps[bytes | None]:
+        if self._host is None:
+            return None
+        try:
+            data: bytes | None = yield self._host, "next"
+        except BaseException:
+            self.close()
+            raise
+        if data is None:
+            self.close()
+        return data
 
     def __enter__(self) -> Self:
         return self

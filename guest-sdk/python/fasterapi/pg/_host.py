@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from .. import _phase
 from .._wasm import calls
+from .._wasm.calls import cancelling
 from .._wasm.loop import Loop
 from ._errors import PgUsageError, from_host
 
@@ -48,6 +50,116 @@ async def acall(function: Callable[_P, Coroutine[Any, Any, _T]], *args: _P.args,
         raise from_host(error.value) from None
 
 
+class Calls(Protocol):
+    """What can be called of the host: its functions, or something that it lent."""
+
+    def call(self, name: str, *args: Any) -> Any:
+        """Calls it, and waits for the answer. Nothing else runs in the app meanwhile."""
+
+    async def wait(self, name: str, *args: Any) -> Any:
+        """Calls it, and lets the app's other tasks go on meanwhile, if there are any. Cancelling the task cancels the call."""
+
+
+class _Functions:
+    def call(self, name: str, *args: Any) -> Any:
+        return call(getattr(client, name), *args)
+
+    async def wait(self, name: str, *args: Any) -> Any:
+        return self.call(name, *args) if may_block() else await _aside(client, name, ticket(), *args)
+
+
+functions: Calls = _Functions()
+"""The host's functions."""
+
+
+class Lent:
+    """Something that the host lent. It is given back when it is not needed any more, and no call has it."""
+
+    __slots__ = ("_over", "_resource", "_tickets")
+
+    def __init__(self, resource: Any) -> None:
+        self._resource = resource
+        self._tickets: set[int] = set()
+        self._over = False
+
+    def call(self, name: str, *args: Any) -> Any:
+        """See `Calls.call`."""
+        if self._tickets:
+            raise PgUsageError("another task waits for it: await this call too")
+        return call(getattr(self._resource, name), *args)
+
+    async def wait(self, name: str, *args: Any) -> Any:
+        """See `Calls.wait`."""
+        return self.call(name, *args) if may_block() else await self.aside(name, *args)
+
+    async def aside(self, name: str, *args: Any) -> Any:
+        """The same, though there be no other tasks: for what may take any time."""
+        own = ticket()
+        self._tickets.add(own)
+        try:
+            return await _aside(self._resource, name, own, *args)
+        finally:
+            self._tickets.discard(own)
+            if self._over:
+                self.give_back()
+
+    def cancel(self) -> None:
+        """Cancels the calls that go on."""
+        for each in tuple(self._tickets):
+            client.cancel(each)
+
+    def give_back(self) -> None:
+        """Gives it back once the calls that go on, which are cancelled, have ended."""
+        self._over = True
+        if self._tickets:
+            self.cancel()
+        else:
+            self._resource.__exit__(None, None, None)
+
+
+async def _aside(owner: Any, name: str, number: int, *args: Any) -> Any:
+    if not _phase.IN_COMPONENT:
+        return await acall(_native.aside, getattr(owner, name), number, *args)
+    with cancelling(partial(client.cancel, number)):
+        return await acall(getattr(owner, f"{name}_async"), number, *args)
+
+
+Steps = Generator[tuple[Any, ...], Any, _T]
+"""What takes several calls, written once for `def` and for `async def`: it yields each (`Calls`, name, arguments), and is sent the answer."""
+
+
+def run(steps: Steps[_T]) -> _T:
+    """Takes the steps, with all of the app waiting."""
+    try:
+        calls, *what = next(steps)
+        while True:
+            try:
+                answer = calls.call(*what)
+            except BaseException as error:
+                calls, *what = steps.throw(error)
+            else:
+                calls, *what = steps.send(answer)
+    except StopIteration as end:
+        result: _T = end.value
+        return result
+
+
+async def arun(steps: Steps[_T]) -> _T:
+    """Takes the steps, while the app's other tasks go on."""
+    try:
+        calls, *what = next(steps)
+        while True:
+            try:
+                answer = await calls.wait(*what)
+            except BaseException as error:
+                calls, *what = steps.throw(error)
+            else:
+                calls, *what = steps.send(answer)
+    except StopIteration as end:
+        result: _T = end.value
+        return result
+
+
 class _Nobodys(set[calls.Holding]):
     """On an ordinary Python nothing says when a request is over: what is held is ended by whoever holds it, or forgets it."""
 
@@ -63,13 +175,6 @@ def holdings() -> set[calls.Holding]:
     if _phase.IN_COMPONENT or calls.current_call.get() is not None:
         return calls.holdings()
     return _nobodys
-
-
-async def offload(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Calls what waits in the host. On an ordinary Python, where other requests share the loop, in a thread."""
-    if _phase.IN_COMPONENT:
-        return function(*args, **kwargs)
-    return await asyncio.to_thread(function, *args, **kwargs)
 
 
 def may_block() -> bool:

@@ -32,12 +32,11 @@ class Listener:
     Ended with its request at the latest; `close`, or the end of its `with` block, ends it earlier.
     """
 
-    __slots__ = ("_held", "_host", "_ticket", "_wait")
+    __slots__ = ("_held", "_host", "_wait")
 
     def __init__(self, host: Any) -> None:
-        self._host: Any = host
-        self._ticket = 0
-        self._wait: asyncio.Future[Any] | None = None
+        self._host: _host.Lent | None = _host.Lent(host)
+        self._wait: asyncio.Task[Any] | None = None
         """The host's call under way. It outlives whoever awaits it, so that nothing is lost when that is cancelled."""
         self._held = _host.holdings()
         self._held.add(self)
@@ -46,7 +45,7 @@ class Listener:
         """The next message, `None` when there is none within `timeout` seconds. Nothing else runs in the app meanwhile."""
         limit = None if timeout is None else _options.milliseconds(timeout)
         while True:
-            event = _host.call(self._opened().wait, _A_MINUTE if limit is None else limit)
+            event = self._opened().call("wait", _A_MINUTE if limit is None else limit)
             if event is not None:
                 return _notification(event)
             if limit is not None:
@@ -56,19 +55,20 @@ class Listener:
         """The next message. Nothing is lost when the waiting is cancelled, by `asyncio.timeout` for instance."""
         host = self._opened()
         if self._wait is None:
-            self._ticket = _host.ticket()
-            self._wait = asyncio.ensure_future(self._next(host, self._ticket))
+            self._wait = asyncio.ensure_future(self._next(host))
+            self._wait.add_done_callback(_seen)
         wait = self._wait
-        try:
-            return _notification(await asyncio.shield(wait))
-        finally:
-            if wait.done():
-                self._wait = None
+        await asyncio.wait([wait])
+        self._wait = None
+        return _notification(wait.result())
 
-    async def _next(self, host: Any, ticket: int) -> Any:
-        if self._host is None:  # closed before this began: the host knew no such ticket
-            raise PgCanceled("the listener was closed")
-        return await _host.acall(host.next, ticket)
+    async def _next(self, host: _host.Lent) -> Any:
+        while True:
+            if self._host is None:
+                raise PgCanceled("the listener was closed")
+            event = await host.aside("wait", _A_MINUTE)
+            if event is not None:
+                return event
 
     def close(self) -> None:
         """Hears no more."""
@@ -78,21 +78,10 @@ class Listener:
     def abandon(self) -> None:
         """Ends it with its request."""
         host, self._host = self._host, None
-        wait, self._wait = self._wait, None
-        if host is None:
-            return
-        if wait is None or wait.done():
-            host.__exit__(None, None, None)
-            return
+        if host is not None:
+            host.give_back()
 
-        def ended(wait: asyncio.Future[Any]) -> None:
-            _ = wait.cancelled() or wait.exception()
-            host.__exit__(None, None, None)  # not before: the call that is being cancelled has it on loan
-
-        wait.add_done_callback(ended)
-        _host.client.cancel(self._ticket)
-
-    def _opened(self) -> Any:
+    def _opened(self) -> _host.Lent:
         if self._host is None:
             raise PgUsageError("the listener is closed")
         return self._host
@@ -131,6 +120,11 @@ class Listener:
 
     async def __aexit__(self, *_error: object) -> None:
         self.close()
+
+
+def _seen(wait: asyncio.Task[Any]) -> None:
+    """What becomes of a wait that nobody awaits any more is no news."""
+    _ = wait.cancelled() or wait.exception()
 
 
 def _notification(event: Any) -> Notification:

@@ -15,8 +15,7 @@ from ._errors import PgError, PgUsageError
 from ._listen import Listener
 from ._options import Isolation
 from ._result import Result
-from ._row import shape_of
-from ._stream import Blocks, Stream
+from ._stream import Stream
 
 if TYPE_CHECKING:
     from ._aio import AsyncPg
@@ -27,10 +26,14 @@ logger = logging.getLogger("fasterapi.error")
 Statement = str | tuple[str, Sequence[Any]]
 """A statement of a batch: its text, with its parameters when it has any."""
 
+_Batch = list[tuple[str, list[tuple[Any, ...]]]]
+"""Statements, each with the parameters of its runs."""
+
 _T = TypeVar("_T")
 
 _ENDED = {
     "new": "the transaction is not begun",
+    "beginning": "the transaction is being begun by another task: tasks side by side take a handle each",
     "ended": "the transaction is ended",
     "abandoned": "the transaction was rolled back: its request ended before it did",
 }
@@ -69,15 +72,16 @@ class _Statements:
 
     __slots__ = ()
 
+    def _target(self) -> tuple[_host.Calls, tuple[str, ...]]:
+        """Whom to call now, and with what before the other arguments."""
+        raise NotImplementedError
+
     def _query(self, statement: str, block: str, timeout: int) -> tuple[bytes, Any]:
         raise NotImplementedError
 
-    def _batch(self, block: str, timeout: int) -> bytes:
-        raise NotImplementedError
-
-    def _begin(self, what: Literal["stream", "copy_in", "copy_out"], *arguments: Any) -> Any:
-        """Has the host begin something that takes longer than a call."""
-        raise NotImplementedError
+    def _call(self, what: str, *arguments: Any) -> Any:
+        calls, first = self._target()
+        return calls.call(what, *first, *arguments)
 
     def exec(self, statement: str, *parameters: Any, timeout: float | None = None) -> Result:
         """Runs a statement and waits for its result; of a large one, for its first rows.
@@ -100,7 +104,7 @@ class _Statements:
         Returns:
             The rows of all runs together, and the sum of what they affected.
         """
-        return self._run_batch([(statement, [tuple(each) for each in parameters])], timeout)[0]
+        return self._run_batch(_many(statement, parameters), timeout)[0]
 
     def batch(self, statements: Iterable[Statement], *, timeout: float | None = None) -> list[Result]:
         """Runs several statements in one round trip: all of them happen, or none.
@@ -108,16 +112,14 @@ class _Statements:
         Args:
             statements: texts, or pairs of a text and its parameters: `["DELETE FROM a", ("INSERT INTO a VALUES ($1)", [1])]`.
         """
-        items = [(each, [()]) if isinstance(each, str) else (each[0], [tuple(each[1])]) for each in statements]
-        return self._run_batch(items, timeout)
+        return self._run_batch(_batch(statements), timeout)
 
     def stream(self, statement: str, *parameters: Any, timeout: float | None = None) -> Stream:
         """Runs a statement whose rows come one by one, of which only a block at a time is in memory.
 
         Within a transaction: only SELECT, VALUES, TABLE, and WITH over these.
         """
-        blocks = Blocks(self._begin("stream", _options.text(statement, "a statement"), _codec.pack(parameters), _options.milliseconds(timeout)))
-        return Stream(shape_of(blocks.columns()), [], blocks)
+        return Stream.of(self._call("stream", _options.text(statement, "a statement"), _codec.pack(parameters), _options.milliseconds(timeout)))
 
     def copy_in(self, statement: str) -> CopyIn:
         """Stores what is written: `with pg.copy_in("COPY items FROM STDIN") as pipe: pipe.write_row((1, "a"))`. Nothing of it is stored when
@@ -126,19 +128,23 @@ class _Statements:
         Args:
             statement: `COPY … FROM STDIN …`.
         """
-        return CopyIn(self._begin("copy_in", _options.text(statement, "a statement")), statement)
+        return CopyIn(self._call("copy_in", _options.text(statement, "a statement")), statement)
 
     def copy_out(self, statement: str) -> CopyOut:
         """The bytes that `COPY … TO STDOUT …` gives, in chunks, as they come."""
-        return CopyOut(self._begin("copy_out", _options.text(statement, "a statement")))
+        return CopyOut(self._call("copy_out", _options.text(statement, "a statement")))
 
-    def _run_batch(self, items: list[tuple[str, list[tuple[Any, ...]]]], timeout: float | None) -> list[Result]:
-        if not items or not all(sets for _, sets in items):
-            return [Result.of((0, (), [])) for _ in items]
-        for statement, _ in items:
+    def _run_batch(self, batch: _Batch, timeout: float | None) -> list[Result]:
+        return _host.run(self._batching(batch, timeout))
+
+    def _batching(self, batch: _Batch, timeout: float | None) -> _host.Steps[list[Result]]:
+        if not batch or not all(sets for _, sets in batch):
+            return [Result.of((0, (), [])) for _ in batch]
+        for statement, _ in batch:
             _options.text(statement, "a statement")
-        results = _codec.loads(self._batch(_codec.pack_batch(items), _options.milliseconds(timeout)))
-        return [Result.of(result) for result in results]
+        calls, first = self._target()
+        results = yield calls, "batch", *first, _codec.pack_batch(batch), _options.milliseconds(timeout)
+        return [Result.of(result) for result in _codec.loads(results)]
 
 
 class Pg(_Statements):
@@ -172,22 +178,14 @@ class Pg(_Statements):
         """What `NOTIFY` sends to these channels from now on: `async for n in pg.listen("orders"): …`, or `for`."""
         return Listener(_host.call(_host.client.listen, self._database, _channels(channels)))
 
+    def _target(self) -> tuple[_host.Calls, tuple[str, ...]]:
+        return self._open[-1]._target() if self._open else (_host.functions, (self._database,))
+
     def _query(self, statement: str, block: str, timeout: int) -> tuple[bytes, Any]:
         if self._open:
             return self._open[-1]._query(statement, block, timeout)
         answer: tuple[bytes, Any] = _host.call(_host.client.query, self._database, statement, block, timeout)
         return answer
-
-    def _batch(self, block: str, timeout: int) -> bytes:
-        if self._open:
-            return self._open[-1]._batch(block, timeout)
-        answer: bytes = _host.call(_host.client.batch, self._database, block, timeout)
-        return answer
-
-    def _begin(self, what: Literal["stream", "copy_in", "copy_out"], *arguments: Any) -> Any:
-        if self._open:
-            return self._open[-1]._begin(what, *arguments)
-        return _host.call(getattr(_host.client, what), self._database, *arguments)
 
     def run_in_tx(self, function: Callable[[Tx], _T], *, retries: int = 3, **options: Unpack[Options]) -> _T:
         """Runs `function(tx)` in a transaction, and again each time the server could not serialise it with others. See
@@ -215,34 +213,43 @@ class Tx(_Statements):
     def __init__(self, pg: Pg, isolation: Isolation | None, read_only: bool, deferrable: bool, retries: int) -> None:
         self._pg = pg
         self._options = (isolation, read_only, deferrable, retries)
-        self._host: Any = None
+        self._host: _host.Lent | None = None
         self._savepoint: str | None = None
         self._hooks: list[_hooks.Hook] = []
         self._held: set[Holding] = set()
-        self._state: Literal["new", "open", "ended", "abandoned"] = "new"
+        self._state: Literal["new", "beginning", "open", "ended", "abandoned"] = "new"
 
     def __enter__(self) -> Self:
-        if self._state != "new":
-            raise PgUsageError("a transaction is entered once")
-        outer = self._pg._open
-        if outer:
-            self._begin_savepoint(outer[-1])
-        else:
-            self._host = _host.call(_host.client.begin, self._pg._database, _options.transaction(*self._options))
-            self._held = _host.holdings()
-            self._held.add(self)
-        self._state = "open"
-        outer.append(self)
-        return self
+        return _host.run(self._entering())
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        _host.run(self._exiting(kind))
+
+    def _entering(self) -> _host.Steps[Self]:
+        if self._state != "new":
+            raise PgUsageError("a transaction is entered once")
+        stack = self._pg._open
+        begin = self._opening_savepoint(stack[-1]) if stack else self._beginning()
+        self._state = "beginning"
+        stack.append(self)
+        try:
+            yield from begin
+        except BaseException:
+            if self in stack:
+                stack.remove(self)
+            self._state = "new"
+            raise
+        self._state = "open"
+        return self
+
+    def _exiting(self, kind: type[BaseException] | None) -> _host.Steps[None]:
         if self._state == "ended":
             return
         if kind is None:
-            self.commit()  # raises if the transaction was abandoned: what the block did is not there
+            yield from self._ending("commit")  # raises if the transaction was abandoned: what the block did is not there
             return
         try:
-            self.rollback()
+            yield from self._ending("rollback")
         except PgError:
             pass  # what the block raised says more; the host rolls back when the transaction is dropped
 
@@ -262,64 +269,78 @@ class Tx(_Statements):
 
     def commit(self) -> None:
         """Commits now (releases the savepoint); the rest of the block runs outside."""
-        self._end("commit")
+        _host.run(self._ending("commit"))
 
     def rollback(self) -> None:
         """Rolls back now (to the savepoint); the rest of the block runs outside."""
-        self._end("rollback")
+        _host.run(self._ending("rollback"))
+
+    def _target(self) -> tuple[_host.Calls, tuple[str, ...]]:
+        return self._opened(), ()
 
     def _query(self, statement: str, block: str, timeout: int) -> tuple[bytes, Any]:
-        return _host.call(self._opened().query, statement, block, timeout), None
+        return self._opened().call("query", statement, block, timeout), None
 
-    def _batch(self, block: str, timeout: int) -> bytes:
-        answer: bytes = _host.call(self._opened().batch, block, timeout)
-        return answer
-
-    def _begin(self, what: Literal["stream", "copy_in", "copy_out"], *arguments: Any) -> Any:
-        return _host.call(getattr(self._opened(), what), *arguments)
-
-    def _opened(self) -> Any:
-        if self._state != "open":
+    def _opened(self) -> _host.Lent:
+        if self._state != "open" or self._host is None:
             raise PgUsageError(_ENDED[self._state])
         return self._host
 
-    def _begin_savepoint(self, outer: Tx) -> None:
+    def _beginning(self) -> _host.Steps[None]:
+        begun = yield _host.functions, "begin", self._pg._database, _options.transaction(*self._options)
+        self._host = _host.Lent(begun)
+        self._held = _host.holdings()
+        self._held.add(self)
+
+    def _opening_savepoint(self, outer: Tx) -> _host.Steps[None]:
         if self._options != (None, False, False, 0):
             raise PgUsageError("a transaction within a transaction is a savepoint: it takes no options")
-        self._host = outer._host
-        self._savepoint = f"s{len(self._pg._open)}"
-        _host.call(self._host.savepoint, self._savepoint)
+        self._host = outer._opened()
+        self._savepoint = f"s{len(self._pg._open) - 1}"
+        yield self._host, "savepoint", self._savepoint
 
     def abandon(self) -> None:
         """Rolls back because the request is over. Not for applications."""
-        self._host.__exit__(None, None, None)
+        if self._host is not None:
+            self._host.give_back()
         for tx in self._pg._open:
             tx._state = "abandoned"
             tx._host = None
         self._pg._open.clear()
         logger.warning("a transaction was left open: it is rolled back with the end of its request")
 
-    def _end(self, how: Literal["commit", "rollback"]) -> None:
-        self._opened()
-        if self._pg._open[-1] is not self:
+    def _ending(self, how: Literal["commit", "rollback"]) -> _host.Steps[None]:
+        host, stack = self._opened(), self._pg._open
+        if stack[-1] is not self:
             raise PgUsageError("a transaction within this one is still open")
         self._state = "ended"
-        self._held.discard(self)
-        self._pg._open.pop()
+        stack.pop()
         if self._savepoint is not None:
+            outer = stack[-1]
             if how == "rollback":
-                _host.call(self._host.rollback_to, self._savepoint)
-            _host.call(self._host.release, self._savepoint)
+                yield host, "rollback_to", self._savepoint
+            yield host, "release", self._savepoint
             if how == "commit":
-                self._pg._open[-1]._hooks += self._hooks
+                outer._hooks += self._hooks
             return
+        if how == "rollback":
+            host.cancel()  # what its other tasks still run
         try:
-            _host.call(getattr(self._host, how))
+            yield host, how
         finally:
-            self._host.__exit__(None, None, None)  # gives the handle back: the host rolls back what was not committed
+            self._held.discard(self)
+            host.give_back()  # the host rolls back what was not committed
             self._host = None
         if how == "commit":
             _hooks.run(self._hooks)
+
+
+def _many(statement: str, parameters: Iterable[Sequence[Any]]) -> _Batch:
+    return [(statement, [tuple(each) for each in parameters])]
+
+
+def _batch(statements: Iterable[Statement]) -> _Batch:
+    return [(each, [()]) if isinstance(each, str) else (each[0], [tuple(each[1])]) for each in statements]
 
 
 def _channels(channels: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from . import _codec, _host
 from ._convert import Description
-from ._row import Row, Shape
+from ._row import Row, Shape, shape_of
 
 
 class Blocks:
@@ -17,21 +17,29 @@ class Blocks:
 
     def __init__(self, rows: Any) -> None:
         """Takes the host's `rows`."""
-        self._rows = rows
+        self._rows: _host.Lent | None = _host.Lent(rows)
         self._held = _host.holdings()
         self._held.add(self)
 
     def columns(self) -> tuple[Description, ...]:
-        """The columns, as in a result block."""
-        columns: tuple[Description, ...] = _codec.loads(self._rows.columns())
+        """The columns, as in a result block. To be asked before the rows."""
+        assert self._rows is not None
+        columns: tuple[Description, ...] = _codec.loads(self._rows.call("columns"))
         return columns
 
     def next(self) -> list[tuple[Any, ...]] | None:
         """The next rows, packed; none at the end."""
+        return _host.run(self._taking())
+
+    async def anext(self) -> list[tuple[Any, ...]] | None:
+        """The same, while other tasks go on."""
+        return await _host.arun(self._taking())
+
+    def _taking(self) -> _host.Steps[list[tuple[Any, ...]] | None]:
         if self._rows is None:
             return None
         try:
-            block = _host.call(self._rows.next)
+            block = yield self._rows, "next"
         except BaseException:
             self.close()
             raise
@@ -50,7 +58,7 @@ class Blocks:
         """Ends it with its request."""
         rows, self._rows = self._rows, None
         if rows is not None:
-            rows.__exit__(None, None, None)
+            rows.give_back()
 
 
 class Stream(Iterator[Row], AsyncIterator[Row]):
@@ -64,6 +72,12 @@ class Stream(Iterator[Row], AsyncIterator[Row]):
         self._rows = iter(first)
         self._blocks = blocks
 
+    @classmethod
+    def of(cls, rows: Any) -> Self:
+        """Takes the host's `rows`."""
+        blocks = Blocks(rows)
+        return cls(shape_of(blocks.columns()), [], blocks)
+
     def __iter__(self) -> Self:
         return self
 
@@ -74,16 +88,22 @@ class Stream(Iterator[Row], AsyncIterator[Row]):
         while True:
             for values in self._rows:
                 return Row(self._shape, values)
-            rows = None if self._blocks is None else self._blocks.next()
-            if rows is None:
-                self._blocks = None
+            if self._blocks is None or not self._took(self._blocks.next()):
                 raise StopIteration
-            self._rows = iter(self._shape.convert(rows))
 
     async def __anext__(self) -> Row:
-        for row in self:
-            return row
-        raise StopAsyncIteration
+        while True:
+            for values in self._rows:
+                return Row(self._shape, values)
+            if self._blocks is None or not self._took(await self._blocks.anext()):
+                raise StopAsyncIteration
+
+    def _took(self, rows: list[tuple[Any, ...]] | None) -> bool:
+        if rows is None:
+            self._blocks = None
+            return False
+        self._rows = iter(self._shape.convert(rows))
+        return True
 
     def close(self) -> None:
         """Ends it. What was not read is lost."""

@@ -15,6 +15,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
+from . import _host
 from ._errors import PgDeadlock, PgSerializationError, PgUsageError
 from ._aio import AsyncPg, AsyncTx
 from ._options import Isolation
@@ -95,6 +96,8 @@ def _handle_of(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Pg |
     for argument in arguments:
         if isinstance(argument, (Pg, AsyncPg)):
             return argument
+        if isinstance(argument, Tx):
+            return argument._pg
     raise PgUsageError(f"`{function.__qualname__}` is transactional, but none of its arguments is a `Pg`")
 
 
@@ -109,11 +112,20 @@ class _Try:
         """Whether nothing of what it did is left."""
 
     def __enter__(self) -> None:
-        self.tx.__enter__()
+        _host.run(self.tx._entering())
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        _host.run(self._exiting(kind))
+
+    async def __aenter__(self) -> None:
+        await _host.arun(self.tx._entering())
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        await _host.arun(self._exiting(kind))
+
+    def _exiting(self, kind: type[BaseException] | None) -> _host.Steps[None]:
         self.undone = kind is None or self.tx._state == "open"
-        self.tx.__exit__(kind, error, traceback)
+        yield from self.tx._exiting(kind)
 
 
 def _tries(pg: Pg | AsyncPg, takes_tx: bool, retries: int, options: Options) -> Iterator[tuple[_Try, float | None]]:
@@ -143,7 +155,7 @@ def _call(function: Callable[..., Any], tries: Iterator[tuple[_Try, float | None
 async def _await(function: Callable[..., Any], tries: Iterator[tuple[_Try, float | None]]) -> Any:
     for one, wait in tries:
         try:
-            with one:
+            async with one:
                 result = function(*one.arguments)
                 return await result if inspect.isawaitable(result) else result
         except (PgSerializationError, PgDeadlock):

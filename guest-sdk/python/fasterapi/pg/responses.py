@@ -69,7 +69,7 @@ class CopyResponse(_LentResponse):
     """What `COPY … TO STDOUT …` gives.
 
     Args:
-        pg: the database; a transaction that is open on it is not taken part in.
+        pg: the database, with no transaction open on it.
         statement: the COPY.
         filename: makes browsers save it under this name.
     """
@@ -96,7 +96,7 @@ class QueryResponse(_LentResponse):
     PostgreSQL's own `to_json` writes them.
 
     Args:
-        pg: the database; a transaction that is open on it is not taken part in.
+        pg: the database, with no transaction open on it.
         statement: one statement, with `$1`, `$2`, … for the parameters.
         format: `"json"`, `"ndjson"` or `"csv"`.
         filename: makes browsers save it under this name.
@@ -122,4 +122,7 @@ class QueryResponse(_LentResponse):
 
 
 def _database(pg: Pg | AsyncPg) -> str:
-    return (pg._pg if isinstance(pg, AsyncPg) else pg)._database
+    handle = pg._pg if isinstance(pg, AsyncPg) else pg
+    if not isinstance(handle, Pg) or handle._open:
+        raise PgUsageError("a response's rows are read apart from any transaction: make it with the `Pg`, when its transaction has ended")
+    return handle._database

@@ -5,14 +5,14 @@ use fasterapi_bindings::postgres::{
     types,
 };
 use fasterapi_core::latin1_bytes;
-use fasterapi_postgres::{Format, Isolation, RowStream, TransactionOptions};
+use fasterapi_postgres::{Format, Isolation, TransactionOptions};
+use tokio::sync::Mutex;
 use wasmtime::component::Resource;
 
 use super::{
     Answer, PostgresCtxView,
     context::{millis, usage},
     error::refusal,
-    listener::SharedListener,
 };
 
 /// The value, or the guest's error as the call's answer.
@@ -62,9 +62,9 @@ impl client::Host for PostgresCtxView<'_> {
         database: String,
         options: types::TransactionOptions,
     ) -> Answer<Resource<Transaction>> {
-        let database = given!(self.leasable(&database));
+        let (place, database) = given!(self.leasable(&database));
         let begun = given!(database.begin(transaction_options(&options)).await.map_err(refusal));
-        self.lend_lease(begun).map(Ok)
+        self.lend(place, begun).map(Ok)
     }
 
     async fn stream(
@@ -74,22 +74,22 @@ impl client::Host for PostgresCtxView<'_> {
         parameters: String,
         timeout: u32,
     ) -> Answer<Resource<Rows>> {
-        let database = given!(self.leasable(&database)).within(millis(timeout));
+        let (place, database) = given!(self.leasable(&database));
         let parameters = given!(bytes_of(parameters));
-        let rows = given!(database.stream(&statement, &parameters).await.map_err(refusal));
-        self.lend_lease(rows).map(Ok)
+        let rows = database.within(millis(timeout)).stream(&statement, &parameters).await;
+        self.lend_rows_of(place, given!(rows.map_err(refusal))).map(Ok)
     }
 
     async fn copy_in(&mut self, database: String, statement: String) -> Answer<Resource<CopyWriter>> {
-        let database = given!(self.leasable(&database));
+        let (place, database) = given!(self.leasable(&database));
         let copy = given!(database.copy_in(&statement).await.map_err(refusal));
-        self.lend_lease(Some(copy)).map(Ok)
+        self.lend(place, Mutex::new(Some(copy))).map(Ok)
     }
 
     async fn copy_out(&mut self, database: String, statement: String) -> Answer<Resource<CopyReader>> {
-        let database = given!(self.leasable(&database));
+        let (place, database) = given!(self.leasable(&database));
         let copy = given!(database.copy_out(&statement).await.map_err(refusal));
-        self.lend_lease(copy).map(Ok)
+        self.lend(place, Mutex::new(copy)).map(Ok)
     }
 
     async fn lend_rows(
@@ -99,7 +99,7 @@ impl client::Host for PostgresCtxView<'_> {
         parameters: String,
         format: types::Format,
     ) -> Answer<u64> {
-        let database = given!(self.leasable(&database));
+        let (_place, database) = given!(self.leasable(&database));
         let parameters = given!(bytes_of(parameters));
         let format = match format {
             types::Format::Json => Format::Json,
@@ -111,25 +111,16 @@ impl client::Host for PostgresCtxView<'_> {
     }
 
     async fn lend_copy(&mut self, database: String, statement: String) -> Answer<u64> {
-        let database = given!(self.leasable(&database));
+        let (_place, database) = given!(self.leasable(&database));
         let copy = given!(database.copy_out(&statement).await.map_err(refusal));
         Ok(Ok(self.ctx.lent.put(Box::pin(copy))))
     }
 
     async fn listen(&mut self, database: String, channels: String) -> Answer<Resource<Listener>> {
-        let database = given!(self.leasable(&database));
+        let (place, database) = given!(self.leasable(&database));
         let channels: Vec<String> = channels.split('\0').map(str::to_owned).collect();
         let listener = given!(database.listen(&channels).await.map_err(refusal));
-        self.lend_lease(SharedListener::new(listener)).map(Ok)
-    }
-}
-
-impl PostgresCtxView<'_> {
-    /// A handle on what a result did not hold.
-    pub(super) fn lend_rest(&mut self, rest: Option<RowStream>) -> Answer<Option<Resource<Rows>>> {
-        let Some(rest) = rest else { return Ok(Ok(None)) };
-        given!(self.may_lease());
-        self.lend_lease(rest).map(|rest| Ok(Some(rest)))
+        self.lend(place, Mutex::new(listener)).map(Ok)
     }
 }
 
@@ -138,7 +129,7 @@ pub(super) fn bytes_of(text: String) -> Result<Vec<u8>, types::Error> {
     latin1_bytes(text).ok_or_else(|| usage("the data has a character that is no byte".into()))
 }
 
-const fn transaction_options(options: &types::TransactionOptions) -> TransactionOptions {
+pub(super) const fn transaction_options(options: &types::TransactionOptions) -> TransactionOptions {
     let isolation = match options.isolation {
         None => None,
         Some(types::Isolation::ReadCommitted) => Some(Isolation::ReadCommitted),

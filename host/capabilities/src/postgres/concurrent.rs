@@ -7,11 +7,11 @@ use std::{
 
 use bytes::Bytes;
 use fasterapi_bindings::postgres::{
-    client::{self, Rows},
-    types::{Error, ErrorKind},
+    client::{self, CopyReader, CopyWriter, Rows, Transaction},
+    types::{Error, TransactionOptions},
 };
-use fasterapi_postgres::Database;
-use tokio::sync::mpsc;
+use fasterapi_postgres::{Database, PgError};
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::PollSender;
 use wasmtime::{
     StoreContextMut,
@@ -20,9 +20,9 @@ use wasmtime::{
 
 use super::{
     Answer, Postgres,
-    client::{bytes_of, given},
+    client::{bytes_of, given, transaction_options},
     context::millis,
-    error::{own_error, refusal},
+    error::refusal,
 };
 
 /// Most bytes of a stream that are taken at once.
@@ -37,7 +37,16 @@ pub(super) async fn waiting<S, T>(
     let cancelled = given!(accessor.with(|mut access| access.get().ctx.wait(ticket)));
     let result = cancelled.run_until_cancelled(work).await;
     accessor.with(|mut access| access.get().ctx.waited(ticket));
-    Ok(result.unwrap_or_else(|| Err(own_error(ErrorKind::Canceled, "the call was cancelled".into()))))
+    Ok(result.unwrap_or_else(|| Err(refusal(PgError::canceled()))))
+}
+
+/// The same for a call of the postgres crate.
+pub(super) async fn asking<S, T>(
+    accessor: &Accessor<S, Postgres>,
+    ticket: u32,
+    work: impl Future<Output = Result<T, PgError>>,
+) -> Answer<T> {
+    waiting(accessor, ticket, async { work.await.map_err(refusal) }).await
 }
 
 impl<T: Send> client::HostWithStore<T> for Postgres {
@@ -52,10 +61,69 @@ impl<T: Send> client::HostWithStore<T> for Postgres {
         let database = given!(accessor.with(|mut access| access.get().database(&database)));
         let parameters = given!(bytes_of(parameters));
         let database = database.within(millis(timeout));
-        let work = async { database.fetch(&statement, &parameters).await.map_err(refusal) };
-        let (block, rest) = given!(waiting(accessor, ticket, work).await?);
+        let (block, rest) = given!(asking(accessor, ticket, database.fetch(&statement, &parameters)).await?);
         let rest = accessor.with(|mut access| access.get().lend_rest(rest))?;
         Ok(rest.map(|rest| (block, rest)))
+    }
+
+    async fn batch_async(
+        accessor: &Accessor<T, Self>,
+        ticket: u32,
+        database: String,
+        statements: String,
+        timeout: u32,
+    ) -> Answer<Vec<u8>> {
+        let database = given!(accessor.with(|mut access| access.get().database(&database)));
+        let statements = given!(bytes_of(statements));
+        asking(accessor, ticket, database.within(millis(timeout)).batch(&statements)).await
+    }
+
+    async fn begin_async(
+        accessor: &Accessor<T, Self>,
+        ticket: u32,
+        database: String,
+        options: TransactionOptions,
+    ) -> Answer<Resource<Transaction>> {
+        let (place, database) = given!(accessor.with(|mut access| access.get().leasable(&database)));
+        let begun = given!(asking(accessor, ticket, database.begin(transaction_options(&options))).await?);
+        accessor.with(|mut access| access.get().lend(place, begun)).map(Ok)
+    }
+
+    async fn stream_async(
+        accessor: &Accessor<T, Self>,
+        ticket: u32,
+        database: String,
+        statement: String,
+        parameters: String,
+        timeout: u32,
+    ) -> Answer<Resource<Rows>> {
+        let (place, database) = given!(accessor.with(|mut access| access.get().leasable(&database)));
+        let parameters = given!(bytes_of(parameters));
+        let database = database.within(millis(timeout));
+        let rows = given!(asking(accessor, ticket, database.stream(&statement, &parameters)).await?);
+        accessor.with(|mut access| access.get().lend_rows_of(place, rows)).map(Ok)
+    }
+
+    async fn copy_in_async(
+        accessor: &Accessor<T, Self>,
+        ticket: u32,
+        database: String,
+        statement: String,
+    ) -> Answer<Resource<CopyWriter>> {
+        let (place, database) = given!(accessor.with(|mut access| access.get().leasable(&database)));
+        let copy = given!(asking(accessor, ticket, database.copy_in(&statement)).await?);
+        accessor.with(|mut access| access.get().lend(place, Mutex::new(Some(copy)))).map(Ok)
+    }
+
+    async fn copy_out_async(
+        accessor: &Accessor<T, Self>,
+        ticket: u32,
+        database: String,
+        statement: String,
+    ) -> Answer<Resource<CopyReader>> {
+        let (place, database) = given!(accessor.with(|mut access| access.get().leasable(&database)));
+        let copy = given!(asking(accessor, ticket, database.copy_out(&statement)).await?);
+        accessor.with(|mut access| access.get().lend(place, Mutex::new(copy))).map(Ok)
     }
 
     async fn copy_from(
@@ -66,7 +134,7 @@ impl<T: Send> client::HostWithStore<T> for Postgres {
         first: String,
         rest: Option<StreamReader<u8>>,
     ) -> Answer<u64> {
-        let database = given!(accessor.with(|mut access| access.get().leasable(&database)));
+        let (_place, database) = given!(accessor.with(|mut access| access.get().leasable(&database)));
         let first = given!(bytes_of(first));
         let (sender, parts) = mpsc::channel(1);
         match rest {
@@ -77,7 +145,7 @@ impl<T: Send> client::HostWithStore<T> for Postgres {
             // Else the copy would wait for more.
             None => drop(sender),
         }
-        waiting(accessor, ticket, copy(database, statement, first.into(), parts)).await
+        asking(accessor, ticket, copy(database, statement, first.into(), parts)).await
     }
 }
 
@@ -86,13 +154,13 @@ async fn copy(
     statement: String,
     first: Bytes,
     mut parts: mpsc::Receiver<Bytes>,
-) -> Result<u64, Error> {
-    let mut copy = database.copy_in(&statement).await.map_err(refusal)?;
-    copy.write(first).await.map_err(refusal)?;
+) -> Result<u64, PgError> {
+    let mut copy = database.copy_in(&statement).await?;
+    copy.write(first).await?;
     while let Some(part) = parts.recv().await {
-        copy.write(part).await.map_err(refusal)?;
+        copy.write(part).await?;
     }
-    copy.finish().await.map_err(refusal)
+    copy.finish().await
 }
 
 /// Takes a guest's stream in parts, no faster than they are wanted.

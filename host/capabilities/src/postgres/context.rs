@@ -8,12 +8,12 @@ use fasterapi_postgres::Database;
 use fasterapi_telemetry::spans;
 use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
-use wasmtime::component::Resource;
 
 use super::{
     LentBody, PostgresCtxView, PostgresGrants,
     error::{own_error, refusal},
     grants::Values,
+    held::{Place, Places},
     lent::Lent,
 };
 
@@ -26,7 +26,7 @@ const MAX_WAITING: usize = 64;
 /// What an instance carries.
 pub struct PostgresCtx {
     pub(super) grants: Arc<PostgresGrants>,
-    leases: usize,
+    places: Places,
     /// How many requests, or WebSockets, the instance serves at a time.
     at_once: usize,
     waiting: HashMap<u32, CancellationToken>,
@@ -41,14 +41,22 @@ impl PostgresCtx {
     pub fn new(grants: Arc<PostgresGrants>) -> Self {
         let route: Arc<str> = "*".into();
         let values = grants.values(&route, &HeaderMap::new());
-        Self { grants, leases: 0, at_once: 1, waiting: HashMap::new(), lent: Lent::default(), route, values }
+        Self {
+            grants,
+            places: Places::default(),
+            at_once: 1,
+            waiting: HashMap::new(),
+            lent: Lent::default(),
+            route,
+            values,
+        }
     }
 
-    /// Whether the instance holds what must not outlive a request: a transaction, a stream, a copy, a
+    /// Whether the instance holds what must not outlive a request, or is about to: a transaction, a stream, a copy, a
     /// listener.
     #[must_use]
-    pub const fn holds_leases(&self) -> bool {
-        self.leases > 0
+    pub fn holds_leases(&self) -> bool {
+        self.places.taken() > 0
     }
 
     /// The body that the guest lent under this number. Each is given once.
@@ -128,7 +136,7 @@ impl PostgresCtxView<'_> {
         let mut database = database.on_route(Arc::clone(&self.ctx.route));
         if let Some(terms) = grants.terms.get(&alias) {
             if let Some(limit) = terms.route_timeouts.get(&*self.ctx.route) {
-                database = database.within(*limit);
+                database = database.with_statement_timeout(*limit);
             }
             if let Some(values) = self.ctx.values.get(&alias) {
                 database = database.with_variables(Arc::clone(values));
@@ -137,47 +145,19 @@ impl PostgresCtxView<'_> {
         Ok(database)
     }
 
-    /// The same, for a call that takes a lease.
-    pub(super) fn leasable(&self, alias: &str) -> Result<Database, Error> {
-        self.may_lease().and_then(|()| self.database(alias))
+    /// The same, for a call that takes a lease, and a place for that.
+    pub(super) fn leasable(&self, alias: &str) -> Result<(Place, Database), Error> {
+        let place = self.place()?;
+        self.database(alias).map(|database| (place, database))
     }
 
-    pub(super) fn may_lease(&self) -> Result<(), Error> {
+    /// A place for something that the guest is to hold open.
+    pub(super) fn place(&self) -> Result<Place, Error> {
         let most = MAX_LEASES.saturating_mul(self.ctx.at_once);
-        if self.ctx.leases + self.ctx.lent.len() < most {
-            return Ok(());
+        if self.ctx.places.taken() + self.ctx.lent.len() < most {
+            return Ok(self.ctx.places.take());
         }
         let what = "transactions, streams, copies, listeners and lent bodies";
         Err(usage(format!("more than {most} {what} are open in this instance")))
-    }
-
-    /// Gives the guest a handle on something that holds a lease.
-    pub(super) fn lend_lease<T: Send + 'static, H: 'static>(
-        &mut self,
-        value: T,
-    ) -> wasmtime::Result<Resource<H>> {
-        let handle = self.table.push(value)?;
-        self.ctx.leases += 1;
-        Ok(Resource::new_own(handle.rep()))
-    }
-
-    pub(super) fn end_lease<T: Send + 'static, H: 'static>(
-        &mut self,
-        handle: &Resource<H>,
-    ) -> wasmtime::Result<T> {
-        let value = self.table.delete(Resource::new_own(handle.rep()))?;
-        self.ctx.leases = self.ctx.leases.saturating_sub(1);
-        Ok(value)
-    }
-
-    pub(super) fn held<T: Send + 'static, H: 'static>(&self, handle: &Resource<H>) -> wasmtime::Result<&T> {
-        Ok(self.table.get(&Resource::new_borrow(handle.rep()))?)
-    }
-
-    pub(super) fn held_mut<T: Send + 'static, H: 'static>(
-        &mut self,
-        handle: &Resource<H>,
-    ) -> wasmtime::Result<&mut T> {
-        Ok(self.table.get_mut(&Resource::new_borrow(handle.rep()))?)
     }
 }

@@ -32,7 +32,7 @@ impl PostgresGrants {
 pub struct Terms {
     /// Variables that the host sets for each statement, for row-level security: the guest has no part in it.
     pub variables: Vec<(Box<str>, Variable)>,
-    /// How long a statement may take, by the route's name.
+    /// How long a statement may take, by the route's name: in place of what the database says.
     pub route_timeouts: HashMap<Box<str>, Duration>,
 }
 

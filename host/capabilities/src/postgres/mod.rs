@@ -14,6 +14,7 @@ mod context;
 mod copy;
 mod error;
 mod grants;
+mod held;
 mod lent;
 mod listener;
 mod rows;

@@ -55,7 +55,7 @@ pub struct DatabaseTable {
     /// Variables that are set for every statement, and where their values come from.
     #[serde(default)]
     pub variables: BTreeMap<String, Variable>,
-    /// How long statements of a route may take, by the route's name.
+    /// How long statements of a route may take, by the route's name: in place of `statement-timeout`.
     #[serde(default)]
     pub route_timeouts: BTreeMap<String, Time>,
 }

@@ -5,11 +5,11 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from .._aio import AsyncPg
+from .. import _host
+from .._aio import AsyncPg, AsyncStream
 from .._errors import PgUsageError
 from .._options import Isolation
 from .._session import PgPool
-from .._stream import Stream
 from .executor import Executor
 from .prepared import PreparedStatement
 from .transaction import Transaction
@@ -45,7 +45,7 @@ class Connection(Executor):
         """Whether a transaction is open."""
         return bool(self._pg._pg._open)
 
-    def cursor(self, query: str, *args: Any, timeout: float | None = None) -> Stream:
+    def cursor(self, query: str, *args: Any, timeout: float | None = None) -> AsyncStream:
         """The rows of a query as they come: `async for row in connection.cursor(…)`. It needs no transaction."""
         return self._handle().stream(query, *args, timeout=timeout)
 
@@ -63,7 +63,9 @@ class Connection(Executor):
 
     async def close(self, *, timeout: float | None = None) -> None:
         """Ends it. A transaction that is open on it is rolled back."""
-        self.terminate()
+        self._closed = True
+        while self._pg._pg._open:
+            await _host.arun(self._pg._pg._open[-1]._ending("rollback"))
 
     def terminate(self) -> None:
         """Ends it. A transaction that is open on it is rolled back."""

@@ -27,31 +27,32 @@ async def out(pg: AsyncPg, what: str, args: tuple[Any, ...], output: Output, opt
     if args:
         raise PgUsageError("COPY takes no parameters: write the values into the query")
     lines = 0
-    with _opened(output, "wb") as write, pg.copy_out(f"COPY {what} TO STDOUT{_options(options)}") as data:
-        async for chunk in data:
-            lines += chunk.count(b"\n")
-            await write(chunk)
+    with _opened(output, "wb") as write:
+        async with pg.copy_out(f"COPY {what} TO STDOUT{_options(options)}") as data:
+            async for chunk in data:
+                lines += chunk.count(b"\n")
+                await write(chunk)
     return f"COPY {lines}" if options.get("format", "text") == "text" else "COPY"
 
 
 async def into(pg: AsyncPg, where: str, source: Source, options: dict[str, Any]) -> str:
     """Runs COPY … FROM STDIN."""
-    with pg.copy_in(f"COPY {where} FROM STDIN{_options(options)}") as pipe:
+    async with pg.copy_in(f"COPY {where} FROM STDIN{_options(options)}") as pipe:
         async for chunk in _chunks(source):
-            pipe.write(chunk)
-        return f"COPY {pipe.finish()}"
+            await pipe.write(chunk)
+        return f"COPY {await pipe.finish()}"
 
 
 async def records(pg: AsyncPg, where: str, rows: Records, condition: str | None) -> str:
     """Runs COPY … FROM STDIN with Python values."""
     filtered = "" if condition is None else f" WHERE {condition}"
-    with pg.copy_in(f"COPY {where} FROM STDIN{filtered}") as pipe:
+    async with pg.copy_in(f"COPY {where} FROM STDIN{filtered}") as pipe:
         if isinstance(rows, AsyncIterable):
             async for row in rows:
-                pipe.write_row(row)
+                await pipe.write_row(row)
         else:
-            pipe.write_rows(rows)
-        return f"COPY {pipe.finish()}"
+            await pipe.write_rows(rows)
+        return f"COPY {await pipe.finish()}"
 
 
 class _opened:

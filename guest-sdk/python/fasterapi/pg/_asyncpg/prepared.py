@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .._row import Row
 
 if TYPE_CHECKING:
-    from .._stream import Stream
+    from .._aio import AsyncStream
     from .connection import Connection
 
 
@@ -39,6 +39,6 @@ class PreparedStatement:
         """Runs it once for each of the arguments: all of it happens, or nothing."""
         await self._connection.executemany(self._query, args, timeout=timeout)
 
-    def cursor(self, *args: Any, timeout: float | None = None) -> Stream:
+    def cursor(self, *args: Any, timeout: float | None = None) -> AsyncStream:
         """Its rows as they come."""
         return self._connection.cursor(self._query, *args, timeout=timeout)

@@ -8,4 +8,5 @@ side: each has a line to the bridge for its own length, a transaction one for it
 from __future__ import annotations
 
 from . import client as client, types as types
+from .attempts import aside as aside
 from .line import HostError as HostError

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from types import TracebackType
 from typing import Self
 
 from . import lines
-from .line import HostError, Line
-from .types import Error, ErrorKind, Event, Event_Gap, Event_Notification, Format, Isolation, Notification, TransactionOptions
+from .attempts import cancel as cancel
+from .line import Line
+from .types import Event, Event_Gap, Event_Notification, Format, Isolation, Notification, TransactionOptions
 
 _RESOLVE, _QUERY, _BEGIN, _BATCH, _STREAM, _COPY_IN, _COPY_OUT, _LISTEN, _LEND_ROWS = range(1, 10)
 _TX_QUERY, _SAVEPOINT, _RELEASE, _ROLLBACK_TO, _COMMIT, _ROLLBACK, _TX_BATCH, _TX_STREAM, _TX_COPY_IN, _TX_COPY_OUT = range(16, 26)
@@ -22,44 +22,14 @@ def resolve(target: str) -> str:
 
 def query(database: str, statement: str, parameters: str, timeout: int) -> tuple[bytes, Rows | None]:
     """Runs one statement on its own and waits for its result, of a large one for its first rows: the others follow."""
-    return _queried(lines.take(), *_query(database, statement, parameters, timeout))
-
-
-def _queried(line: Line, *fields: bytes) -> tuple[bytes, Rows | None]:
+    line = lines.take()
     with lines.closing_on_error(line):
-        answer = line.call(_QUERY, *fields)
+        answer = line.call(_QUERY, *_query(database, statement, parameters, timeout))
     handle, block = answer[:4], answer[4:]
     if any(handle):
         return block, Rows(line, handle)
     lines.give_back(line)
     return block, None
-
-
-async def query_async(ticket: int, database: str, statement: str, parameters: str, timeout: int) -> tuple[bytes, Rows | None]:
-    """Like `query`, in a thread: the loop goes on."""
-    line = lines.take()
-    _under_way[ticket] = line
-    try:
-        return await asyncio.to_thread(_queried, line, *_query(database, statement, parameters, timeout))
-    except HostError:
-        if line.broken and ticket not in _under_way:
-            raise HostError(Error(ErrorKind.CANCELED, "the statement was cancelled")) from None
-        raise
-    except asyncio.CancelledError:
-        line.close()  # the thread would wait for the answer
-        raise
-    finally:
-        _under_way.pop(ticket, None)
-
-
-_under_way: dict[int, Line] = {}
-
-
-def cancel(ticket: int) -> None:
-    """Cancels the call of an `_async` function: its line closes."""
-    line = _under_way.pop(ticket, None)
-    if line is not None:
-        line.close()
 
 
 def batch(database: str, statements: str, timeout: int) -> bytes:
@@ -239,7 +209,7 @@ class Listener(_Resource):
     """Hears notifications until it is dropped."""
 
     def wait(self, timeout: int) -> Event | None:
-        """The next event, `None` if there is none within so many milliseconds; 0: however long it takes."""
+        """The next event, `None` if there is none within so many milliseconds."""
         event = self._call(_WAIT, _u32(timeout))
         if not event:
             return None
@@ -247,25 +217,6 @@ class Listener(_Resource):
             return Event_Gap()
         channel, payload, process_id = event.decode().split("\0")
         return Event_Notification(Notification(channel, payload, int(process_id)))
-
-    async def next(self, ticket: int) -> Event:
-        """The next event, in a thread: the loop goes on."""
-        if self._line is None:
-            raise RuntimeError("the handle was given back")
-        _under_way[ticket] = self._line
-        try:
-            while (event := await asyncio.to_thread(self.wait, _A_MOMENT)) is None:
-                pass
-        except HostError:
-            if ticket not in _under_way:
-                raise HostError(Error(ErrorKind.CANCELED, "the wait was cancelled")) from None
-            raise
-        finally:
-            _under_way.pop(ticket, None)
-        return event
-
-
-_A_MOMENT = 60_000
 
 
 def _opened(code: int, *fields: bytes | None) -> tuple[Line, bytes]:

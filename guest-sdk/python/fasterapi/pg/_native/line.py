@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 import struct
+from contextlib import suppress
 from threading import Lock
 
+from . import attempts
 from .types import Error, ErrorKind
 
 _NONE = 0xFFFF_FFFF
-_DROP = 32
+_DROP, _CANCEL = 32, 40
 _u32 = struct.Struct("<I")
 _head = struct.Struct("<IB")
 
@@ -93,9 +95,21 @@ class Line:
 
     __del__ = forget
 
+    def cancel(self) -> None:
+        """Cancels the call that another thread waits in, which fails then."""
+        with suppress(OSError):
+            self._send(_CANCEL, ())
+
     def _ask(self, code: int, fields: tuple[bytes | None, ...]) -> bytes:
         self._send(code, fields)
-        return self._receive()
+        attempt = attempts.current()
+        if attempt is None:
+            return self._receive()
+        attempt.waits_for(self)  # not before: it would be cancelled within the frame
+        try:
+            return self._receive()
+        finally:
+            attempt.waits_for(None)
 
     def _send(self, code: int, fields: tuple[bytes | None, ...]) -> None:
         parts = [b""]

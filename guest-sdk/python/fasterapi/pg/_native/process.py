@@ -12,7 +12,7 @@ from .line import HostError, broken
 from .types import Error, ErrorKind
 
 BINARY = "FASTERAPI_HOST_BIN"
-_PROTOCOL = "2"
+_PROTOCOL = "3"
 """As in host/bridge."""
 _PATIENCE = 30.0
 
