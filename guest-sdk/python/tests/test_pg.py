@@ -382,6 +382,7 @@ def test_errors_of_the_server(script: Script, state: str, kind: type[PgError]) -
     error = caught.value
     assert type(error) is kind and error.sqlstate == state and error.table == "items" and error.position == 7
     assert str(error) == f"it broke (SQLSTATE {state})\ndetail: here" and error.constraint is None
+    assert str(PgError("no", hint="cast it")) == "no\nhint: cast it"
 
 
 def test_errors_of_the_host(script: Script) -> None:

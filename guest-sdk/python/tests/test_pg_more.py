@@ -180,6 +180,14 @@ def test_a_response_is_made_apart_from_transactions(host: Host) -> None:
     QueryResponse(pg, "SELECT 1")
 
 
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [("a.csv", 'attachment; filename="a.csv"'), ('Größe "1"\r\n.csv', "attachment; filename*=utf-8''Gr%C3%B6%C3%9Fe%20%221%22%0D%0A.csv")],
+)
+def test_a_file_has_its_name(host: Host, name: str, header: str) -> None:
+    assert CopyResponse(Pg("db"), "COPY t TO STDOUT", filename=name).headers["content-disposition"] == header
+
+
 @pytest.mark.parametrize("channels", [(), ("",), ("a\0b",)])
 def test_channels_have_names(host: Host, channels: tuple[str, ...]) -> None:
     with pytest.raises(PgUsageError, match="channel"):

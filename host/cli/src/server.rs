@@ -131,9 +131,7 @@ impl Server {
         let drain_deadline = edge.drain_deadline;
         let edge = Edge::new(bound, edge, Arc::clone(&platform)).map_err(cannot_listen)?;
         let status = StatusSocket::open(&at.to_string(), edge.local_addr(), databases.registry());
-        let status =
-            status.inspect_err(|error| tracing::warn!("`pg status` will not see this server: {error}"));
-        Ok(Self { edge, platform, databases, drain_deadline, _status: status.ok() })
+        Ok(Self { edge, platform, databases, drain_deadline, _status: status })
     }
 
     /// Where it listens.

@@ -46,6 +46,7 @@ pub struct PgError {
     operator: Option<Box<str>>,
     stale: bool,
     altered: bool,
+    misfit: bool,
 }
 
 /// The fields of the server's error response.
@@ -139,7 +140,16 @@ impl PgError {
 
     fn plain(kind: PgErrorKind, message: impl Into<String>, retryable: bool) -> Self {
         let message = message.into();
-        Self { kind, message, retryable, report: None, operator: None, stale: false, altered: false }
+        Self {
+            kind,
+            message,
+            retryable,
+            report: None,
+            operator: None,
+            stale: false,
+            altered: false,
+            misfit: false,
+        }
     }
 
     /// The SQLSTATE, when the server answered.
@@ -201,6 +211,22 @@ impl PgError {
     /// Whether what the session knows of types is out of date.
     pub(crate) fn is_altered(&self) -> bool {
         self.altered
+    }
+
+    /// Of a parameter that does not fit its type.
+    pub(crate) fn misfit(self) -> Self {
+        Self { misfit: true, ..self }
+    }
+
+    /// Whether a parameter did not fit what the session takes for its type: nothing was sent.
+    pub(crate) fn is_misfit(&self) -> bool {
+        self.misfit
+    }
+
+    /// Whether the failure may be that a parameter has another type now than when its statement was prepared.
+    pub(crate) fn blames_parameters(&self) -> bool {
+        let found = |state: &&str| self.sqlstate() == Some(*state);
+        self.misfit || ["22P02", "22P03", "22003", "22007", "22008", "42804", "42883"].iter().any(found)
     }
 
     /// With its position counted in the statement as the guest gave it.

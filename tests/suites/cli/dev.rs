@@ -5,7 +5,7 @@ use std::{fs, net::TcpListener, path::Path};
 use fasterapi_tests::{
     Guest, eventually,
     http::{Connection, Protocol, get, post},
-    process::HostProcess,
+    process::{HostProcess, run},
 };
 use tempfile::TempDir;
 
@@ -165,6 +165,8 @@ async fn data_outlive_a_change_and_a_databases_errors_are_shown() {
     let mut browser = host.client().connect(Protocol::H1).await;
     browser.send(post("/notes/written")).await.expect(200);
     assert_eq!(answer(&mut browser).await, r#"["one","written"]"#);
+    let status = run(super::host(&["pg", "status"])).await.stdout;
+    assert!(status.contains("main:app in ") && status.contains(&host.addr.to_string()), "{status}");
 
     fs::write(&main, WITH_DATABASE.replace("one", "two")).unwrap();
     eventually!(answer(&mut browser).await == r#"["two","written"]"#);

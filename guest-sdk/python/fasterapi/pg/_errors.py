@@ -33,7 +33,8 @@ class PgError(Exception):
 
     def __str__(self) -> str:
         text = f"{self.message} (SQLSTATE {self.sqlstate})" if self.sqlstate else self.message
-        return f"{text}\ndetail: {self.detail}" if self.detail else text
+        more = [f"\n{name}: {value}" for name in ("detail", "hint") if (value := getattr(self, name))]
+        return text + "".join(more)
 
 
 class PgConnectionError(PgError):

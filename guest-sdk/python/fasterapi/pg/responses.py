@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
+from urllib.parse import quote
 
 from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
@@ -47,8 +48,9 @@ class _LentResponse(Response):
         super().__init__(None, status_code, headers, media_type, background)
         del self.headers["content-length"]
         if filename is not None:
-            quoted = filename.replace("\\", "\\\\").replace('"', '\\"')
-            self.headers.setdefault("content-disposition", f'attachment; filename="{quoted}"')
+            quoted = quote(filename)  # RFC 6266, as Starlette's FileResponse has it
+            named = f'filename="{filename}"' if quoted == filename else f"filename*=utf-8''{quoted}"
+            self.headers.setdefault("content-disposition", f"attachment; {named}")
         if _phase.IN_COMPONENT:
             self.raw_headers.append((LENT, b"postgres/%d" % lent))
         self._lent = lent

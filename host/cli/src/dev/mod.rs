@@ -62,7 +62,7 @@ async fn dev(args: DevArgs) -> Result<(), Failure> {
         ..ServerConfig::new(&folder)
     };
     config.pool.max_instances = args.max_instances;
-    let mut workshop = Workshop::open(target, folder.clone(), args.find_links, config)?;
+    let mut workshop = Workshop::open(addr, target, folder.clone(), args.find_links, config)?;
     let shutdown = Shutdown::new();
     let serving = tokio::spawn(edge.serve(shutdown.clone()));
     let mut shop = Shop { gateway, retiring: JoinSet::new() };

@@ -1,6 +1,7 @@
 //! From the sources as they are to a revision that has started.
 
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -18,11 +19,13 @@ use crate::{
     exit::Failure,
     output,
     server::{AppSays, ServerConfig, app_options, cache_folder, read, wanted},
+    status::StatusSocket,
 };
 
 /// What making a revision needs and keeps between two changes.
 pub(crate) struct Workshop {
     builder: Builder,
+    addr: SocketAddr,
     target: Target,
     folder: PathBuf,
     config: ServerConfig,
@@ -31,6 +34,8 @@ pub(crate) struct Workshop {
     /// The compiled packages, under the name of their content.
     packages: Option<(String, Image)>,
     databases: Option<Databases>,
+    /// Tells `pg status` of them.
+    status: Option<StatusSocket>,
     /// Whether they were opened for an app that uses Postgres.
     lent: bool,
     /// Names what was made last.
@@ -64,7 +69,9 @@ pub(crate) struct Times {
 type Step<T> = Result<T, Arc<Trouble>>;
 
 impl Workshop {
+    /// For a server that listens at `addr`.
     pub(crate) fn open(
+        addr: SocketAddr,
         target: Target,
         folder: PathBuf,
         find_links: Vec<String>,
@@ -72,6 +79,7 @@ impl Workshop {
     ) -> Result<Self, Failure> {
         Ok(Self {
             builder: Builder::new(Cache::open().map_err(Failure::other)?).with_links(find_links),
+            addr,
             target,
             config: ServerConfig { component: folder.clone(), ..config },
             folder,
@@ -79,6 +87,7 @@ impl Workshop {
             images: ImageCache::open(&cache_folder()?.join("images")).map_err(Failure::other)?,
             packages: None,
             databases: None,
+            status: None,
             lent: false,
             last: None,
             told: Vec::new(),
@@ -166,6 +175,9 @@ impl Workshop {
             // What was open before lent nothing: no app used it.
             let open = Databases::open(&wanted).await.map_err(trouble)?;
             self.lent = lends;
+            self.status = None; // whose socket has the same name
+            let app = format!("{} in {}", self.target, self.folder.display());
+            self.status = StatusSocket::open(&app, self.addr, open.registry());
             if let Some(before) = self.databases.replace(open) {
                 before.close().await;
             }

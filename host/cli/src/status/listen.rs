@@ -20,15 +20,14 @@ pub(crate) struct StatusSocket {
 }
 
 impl StatusSocket {
-    /// Answers from now on for the server of `component` at `address`.
-    ///
-    /// # Errors
-    /// When there can be no socket. A server can do without.
-    pub(crate) fn open(
-        component: &str,
-        address: impl ToString,
-        databases: Arc<Databases>,
-    ) -> Result<Self, Failure> {
+    /// Answers from now on for the server of `component` at `address`. None, with a warning, where there can be no socket: a
+    /// server can do without.
+    pub(crate) fn open(component: &str, address: impl ToString, databases: Arc<Databases>) -> Option<Self> {
+        let socket = Self::try_open(component, address, databases);
+        socket.inspect_err(|error| tracing::warn!("`pg status` will not see this server: {error}")).ok()
+    }
+
+    fn try_open(component: &str, address: impl ToString, databases: Arc<Databases>) -> Result<Self, Failure> {
         let address = address.to_string();
         // A process may serve several.
         let path = folder()?.join(format!("{}-{}.sock", std::process::id(), address.replace('/', "_")));

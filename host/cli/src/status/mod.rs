@@ -22,7 +22,7 @@ use crate::{exit::Failure, server::cache_folder};
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     pid: u32,
-    /// The component's file.
+    /// The component's file, or the app that `dev` serves.
     component: String,
     /// Where it listens.
     address: String,

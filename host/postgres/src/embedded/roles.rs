@@ -44,11 +44,12 @@ BEGIN
         RETURN;
     END IF;
     FOR object IN
-        WITH foreign_to_us AS (
+        WITH not_alone AS ( -- parts of extensions, and sequences of columns
             SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
             UNION ALL
             SELECT 'pg_class'::regclass, objid FROM pg_depend
-            WHERE deptype IN ('a', 'i') AND classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass
+            WHERE deptype IN ('a', 'i') AND objid IN (SELECT oid FROM pg_class WHERE relkind = 'S')
+                AND classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass
         ), spaces AS (
             SELECT oid, nspname, nspowner FROM pg_namespace
             WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
@@ -60,16 +61,16 @@ BEGIN
         JOIN (VALUES ('r', 'TABLE'), ('p', 'TABLE'), ('S', 'SEQUENCE'), ('v', 'VIEW'), ('m', 'MATERIALIZED VIEW'),
                      ('f', 'FOREIGN TABLE')) AS kinds (relkind, kind) ON kinds.relkind = c.relkind::text
         WHERE relowner = me
-            AND ('pg_class'::regclass, c.oid) NOT IN (SELECT classid, objid FROM foreign_to_us)
+            AND ('pg_class'::regclass, c.oid) NOT IN (SELECT classid, objid FROM not_alone)
         UNION ALL
         SELECT format('TYPE %s', t.oid::regtype)
         FROM pg_type t JOIN spaces ON spaces.oid = typnamespace LEFT JOIN pg_class c ON c.oid = typrelid
         WHERE typowner = me AND (typtype IN ('e', 'd', 'r') OR c.relkind = 'c')
-            AND ('pg_type'::regclass, t.oid) NOT IN (SELECT classid, objid FROM foreign_to_us)
+            AND ('pg_type'::regclass, t.oid) NOT IN (SELECT classid, objid FROM not_alone)
         UNION ALL
         SELECT format('ROUTINE %s', p.oid::regprocedure)
         FROM pg_proc p JOIN spaces ON spaces.oid = pronamespace
-        WHERE proowner = me AND ('pg_proc'::regclass, p.oid) NOT IN (SELECT classid, objid FROM foreign_to_us)
+        WHERE proowner = me AND ('pg_proc'::regclass, p.oid) NOT IN (SELECT classid, objid FROM not_alone)
             AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = p.oid AND deptype = 'i')
     LOOP
         EXECUTE format('ALTER %s OWNER TO app', object);

@@ -31,6 +31,8 @@ pub(super) enum Codec {
     Foreign,
     /// Dates and times: what Python cannot hold comes as a tuple of its text.
     DateTime,
+    /// The same without a time zone.
+    Timestamp,
     Interval,
     Geometry(Geometry),
     Hstore,
@@ -62,6 +64,8 @@ pub(super) enum Misfit {
     Range,
     #[error("a uuid takes 16 bytes")]
     UuidLength,
+    #[error("the type keeps no offset from UTC")]
+    Offset,
     #[error("a text with a null character cannot be sent")]
     NullCharacter,
     #[error("the lists of an array are not of equal length and depth")]
@@ -95,7 +99,8 @@ impl Codec {
             Type::UUID => Self::Uuid,
             Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::JSON => Self::Text,
             Type::JSONB => Self::Jsonb,
-            Type::DATE | Type::TIME | Type::TIMETZ | Type::TIMESTAMP | Type::TIMESTAMPTZ => Self::DateTime,
+            Type::DATE | Type::TIME | Type::TIMETZ | Type::TIMESTAMPTZ => Self::DateTime,
+            Type::TIMESTAMP => Self::Timestamp,
             Type::INTERVAL => Self::Interval,
             Type::INT2_VECTOR => Self::Spaced(Box::new(Self::Int2)),
             Type::OID_VECTOR => Self::Spaced(Box::new(Self::Id4)),
@@ -140,8 +145,11 @@ impl Codec {
 
     /// Whether a tuple is one value of the type.
     pub(super) fn takes_tuple(&self) -> bool {
-        use Codec::{Composite, DateTime, Geometry, Interval, Multirange, Range};
-        matches!(self, Composite(_) | DateTime | Geometry(_) | Interval | Multirange(_) | Range(_))
+        use Codec::{Composite, DateTime, Geometry, Interval, Multirange, Range, Timestamp};
+        matches!(
+            self,
+            Composite(_) | DateTime | Timestamp | Geometry(_) | Interval | Multirange(_) | Range(_)
+        )
     }
 
     pub(super) fn format(&self, value: &Value<'_>) -> Format {

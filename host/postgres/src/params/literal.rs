@@ -14,6 +14,7 @@ impl Codec {
     /// The text form of what is not none; what the binary form refuses is refused here.
     pub(super) fn literal(&self, value: &Value<'_>, out: &mut BytesMut) -> Result<(), Misfit> {
         match (self, value) {
+            (Self::Timestamp, Value::Text(text)) if has_offset(text) => return Err(Misfit::Offset),
             (_, Value::Text(text)) => out.put_slice(without_null(text)?),
             (_, Value::List(list)) => self.literal_list(*list, out)?,
             (Self::Hstore, Value::Dict(dict)) => made::hstore(*dict, out)?,
@@ -61,7 +62,7 @@ impl Codec {
 
     fn literal_list(&self, list: List<'_>, out: &mut BytesMut) -> Result<(), Misfit> {
         match (self, list.items()) {
-            (Self::DateTime | Self::Interval, Some([Value::Text(_)])) => {
+            (Self::DateTime | Self::Timestamp | Self::Interval, Some([Value::Text(_)])) => {
                 list.iter().try_for_each(|text| self.literal(&text, out))
             }
             (Self::Interval, _) => interval(list, out),
@@ -85,6 +86,13 @@ fn interval(list: List<'_>, out: &mut BytesMut) -> Result<(), Misfit> {
     let (months, days) = (fit::<i32>(months)?, fit::<i32>(days)?);
     put_display(out, &format_args!("{months} mons {days} days {micros} microseconds"));
     Ok(())
+}
+
+/// Whether a moment as ISO 8601 writes it, with a `T`, is so many hours from UTC, which the server would pass over in silence.
+fn has_offset(text: &str) -> bool {
+    let time = text.split_once('T').map_or("", |(_, time)| time);
+    let offset = time.find(['+', '-']).and_then(|at| time.get(at..)).unwrap_or_default();
+    offset.bytes().any(|digit| matches!(digit, b'1'..=b'9'))
 }
 
 /// The server's texts have no null characters.

@@ -123,8 +123,13 @@ impl From<&ParamError> for PgError {
                 error.to_string(),
                 "cast the parameter in the statement, as in `$1::int8`, or pass a value of the type",
             ),
+            Misfit::Offset => Self::usage_hint(
+                error.to_string(),
+                "pass it in UTC, cast the parameter as in `$1::timestamptz`, or make the column a timestamptz",
+            ),
             _ => Self::usage(error.to_string()),
         }
+        .misfit()
     }
 }
 

@@ -33,12 +33,12 @@ impl Session {
         opening: Option<Opening<'_>>,
     ) -> Result<Block, PgError> {
         match self.run_batch(batch, opening).await {
-            Err(error) if self.learn(&error) => {
-                batch.items().iter().for_each(|item| self.statements.forget(item.sql));
-                if opening.is_none() {
-                    return Err(error);
+            Err(error) => {
+                let outdated = self.learn(&error);
+                if outdated || error.blames_parameters() {
+                    batch.items().iter().for_each(|item| self.statements.forget(item.sql));
                 }
-                self.run_batch(batch, opening).await
+                if outdated && opening.is_some() { self.run_batch(batch, opening).await } else { Err(error) }
             }
             result => result,
         }

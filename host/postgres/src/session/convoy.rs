@@ -218,7 +218,7 @@ impl<L: Line> Convoy<'_, L> {
     fn fail(&mut self, rider: Rider, error: PgError, strayed: bool, written: u64) -> Ride {
         let unsent = self.session.written() == written;
         let undone = strayed && error.kind == PgErrorKind::Canceled;
-        if self.session.learn(&error) {
+        if self.session.learn(&error) || error.blames_parameters() {
             self.session.statements.forget(&rider.passage.sql);
             rider.tell(Told::Alone);
         } else if undone || (error.kind == PgErrorKind::Connection && unsent) {

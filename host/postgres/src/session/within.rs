@@ -61,7 +61,7 @@ impl Session {
         let working = Working::begin(self).await;
         let session = &mut *working.session;
         let mut result = session.attempt_within(opening, sql, params, most).await;
-        if session.must_repeat(sql, &result) {
+        if session.must_repeat(sql, result.as_ref().err()).await {
             result = session.attempt_within(opening, sql, params, most).await;
         }
         match result {
@@ -78,7 +78,7 @@ impl Session {
         params: &Params<'_>,
     ) -> Result<(Arc<Prepared>, RowStream), PgError> {
         let mut begun = self.begin_within(opening, sql, params).await;
-        if self.must_repeat(sql, &begun) {
+        if self.must_repeat(sql, begun.as_ref().err()).await {
             begun = self.begin_within(opening, sql, params).await;
         }
         begun.map(|begun| (begun.prepared, begun.rows))
@@ -86,12 +86,18 @@ impl Session {
 
     /// Whether an attempt failed because of what the session knew of the statement, which it knows no more then. Nothing
     /// of the attempt is done.
-    fn must_repeat<T>(&mut self, sql: &str, result: &Result<T, PgError>) -> bool {
-        let outdated = result.as_ref().is_err_and(|error| self.learn(error));
-        if outdated {
-            self.statements.forget(sql);
+    async fn must_repeat(&mut self, sql: &str, error: Option<&PgError>) -> bool {
+        let Some(error) = error else { return false };
+        let outdated = self.learn(error);
+        if !outdated && !error.blames_parameters() {
+            return false;
         }
-        outdated
+        let kept = self.statements.get(sql);
+        self.statements.forget(sql);
+        match kept {
+            Some(kept) if !outdated => self.takes_others_now(sql, &kept).await,
+            _ => outdated,
+        }
     }
 
     async fn attempt_within(

@@ -177,8 +177,8 @@ impl Session {
         Ok(Fetch::Whole(packer.finish(rows.rows_affected().unwrap_or(0))))
     }
 
-    /// Starts a statement: once, and a second time when the kept one proves stale, which the server finds before
-    /// anything of it runs. Within a transaction the first failure has aborted it, so there the second is left to
+    /// Starts a statement: once, and a second time when the kept one proves to be of no use, which is found before
+    /// anything of it runs. Within a transaction the server's failure has aborted it, so there the second is left to
     /// the caller.
     pub(super) async fn open(
         &mut self,
@@ -188,18 +188,25 @@ impl Session {
         let before = self.seen.status();
         if let Some(kept) = self.kept(sql) {
             let error = match self.run(&kept, params).await {
-                Err(error) if error.is_stale() => error,
+                Err(error) if error.is_stale() || error.blames_parameters() => error,
                 rows => return rows.map(|rows| (kept, rows)),
             };
             self.learn(&error);
             self.statements.forget(sql);
-            if before != Status::Idle {
+            let goes_on = before == Status::Idle || error.is_misfit();
+            if !(goes_on && (error.is_stale() || self.takes_others_now(sql, &kept).await)) {
                 return Err(error);
             }
         }
-        let prepared = self.prepare(sql).await?;
+        let prepared = self.prepared(sql).await?;
         let rows = self.run(&prepared, params).await?;
         Ok((prepared, rows))
+    }
+
+    /// Prepares a statement anew. Whether its parameters have other types than they had.
+    pub(super) async fn takes_others_now(&mut self, sql: &str, kept: &Prepared) -> bool {
+        let now = self.prepare(sql).await;
+        now.is_ok_and(|now| now.statement.params() != kept.statement.params())
     }
 
     /// A statement that is kept, or prepared now.

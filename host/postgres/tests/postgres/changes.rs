@@ -167,3 +167,58 @@ async fn width(mut stream: RowStream) -> usize {
     assert!(matches!(&rows[..], [Py::Tuple(row)] if row.len() == columns.len()), "{rows:?}");
     columns.len()
 }
+
+/// A column's new type is met by the first statement that has a value of it, whatever type the kept one takes.
+#[tokio::test]
+async fn parameters_of_another_type_are_prepared_anew() {
+    let (insert, find) = ("INSERT INTO t VALUES ($1)", "SELECT a FROM t WHERE a = $1");
+    let changes =
+        [("text", text("one")), ("int USING 7", P::Int(7)), ("date USING '2026-01-02'", text("2026-01-03"))];
+    for place in 0..4 {
+        let (db, other) = kept(one_session()).await;
+        let under = db.database().with_variables(Arc::new([("app.x".into(), "1".into())]));
+        for (change, value) in &changes {
+            let params = || pack(&[value.clone()]);
+            db.query(insert, &[P::None]).await.unwrap();
+            db.query(find, &[P::None]).await.unwrap();
+            other.query(&format!("ALTER TABLE t ALTER a TYPE {change}"), &[]).await.unwrap();
+            let found = match place {
+                0 => {
+                    db.query(insert, &[value.clone()]).await.unwrap();
+                    db.database().query(find, &params()).await.unwrap()
+                }
+                1 => {
+                    under.query(insert, &params()).await.unwrap();
+                    under.query(find, &params()).await.unwrap()
+                }
+                // The server has aborted the transaction, but the next one knows.
+                2 => {
+                    let tx = db.begin().await;
+                    if tx.query(insert, &params()).await.is_err() {
+                        tx.rollback().await.unwrap();
+                        db.query(insert, &[value.clone()]).await.unwrap();
+                    } else {
+                        tx.commit().await.unwrap();
+                    }
+                    db.database().query(find, &params()).await.unwrap()
+                }
+                // So has it a batch.
+                _ => {
+                    let items = [P::List(vec![text(insert), P::List(vec![value.clone()])])];
+                    let _ = db.database().batch(&pack(&items)).await;
+                    db.database().batch(&pack(&items)).await.unwrap();
+                    db.database().query(find, &params()).await.unwrap()
+                }
+            };
+            assert!(!row(&found).is_empty(), "{place}, {change}");
+        }
+        // What is wrong stays so, and is told as it was.
+        for _ in 0..2 {
+            let error = db.query(find, &[text("no date")]).await.unwrap_err();
+            assert_eq!(error.sqlstate(), Some("22007"));
+            let error = db.query(find, &[P::Int(1)]).await.unwrap_err();
+            assert_eq!(error.kind, PgErrorKind::Usage);
+        }
+        assert_eq!(db.value("SELECT 1", &[]).await, "1");
+    }
+}

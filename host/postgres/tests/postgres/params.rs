@@ -50,6 +50,10 @@ async fn values_arrive_as_the_server_prints_them() {
         ("jsonb", text("{\"a\" : 1}"), "{\"a\": 1}"),
         ("date", text("2024-02-29"), "2024-02-29"),
         ("timestamptz", text("2024-06-01T12:00:00+02:00"), "2024-06-01 10:00:00+00"),
+        ("timestamp", text("2024-06-01T12:00:00.5"), "2024-06-01 12:00:00.5"),
+        ("timestamp", text("2024-06-01T12:00:00+00:00"), "2024-06-01 12:00:00"),
+        // The server's own words: it passes over the offset.
+        ("timestamp", text("2024-06-01 12:00:00+02"), "2024-06-01 12:00:00"),
         ("interval", text("P1DT2H"), "1 day 02:00:00"),
         ("inet", text("10.0.0.1/8"), "10.0.0.1/8"),
         ("int4range", text("[1,5)"), "[1,5)"),
@@ -142,6 +146,17 @@ async fn what_does_not_fit_is_named_and_not_sent() {
         ("date", P::Int(1), "$1: the value is of the wrong kind (int for type date)"),
         ("jsonb", ints(&[1]), "$1: the value is of the wrong kind (list for type jsonb)"),
         ("uuid", P::Bytes(vec![1]), "$1: a uuid takes 16 bytes (bytes for type uuid)"),
+        ("timestamp", text("2024-06-01T12:00:00+02:00"), "$1: the type keeps no offset from UTC"),
+        (
+            "timestamp[]",
+            P::List(vec![text("2024-06-01T12:00-00:30")]),
+            "$1: the type keeps no offset from UTC",
+        ),
+        (
+            "tsrange",
+            P::Tuple(vec![P::None, text("2024-06-01T12:00-05:00"), text("[)")]),
+            "$1: the type keeps no offset from UTC",
+        ),
         ("text", text("a\0b"), "$1: a text with a null character cannot be sent (text for type text)"),
         ("int4[]", P::Int(1), "$1: the value is of the wrong kind (int for type int4[])"),
         ("int4[]", P::List(vec![P::Float(1.5)]), "$1: the value is of the wrong kind (list for type int4[])"),
