@@ -1,6 +1,6 @@
 //! Definitions that change while sessions have statements prepared on them.
 
-use std::sync::Arc;
+use std::{slice::from_ref, sync::Arc};
 
 use fasterapi_postgres::{PgErrorKind, PoolLimits, RowStream, TransactionOptions};
 
@@ -178,13 +178,13 @@ async fn parameters_of_another_type_are_prepared_anew() {
         let (db, other) = kept(one_session()).await;
         let under = db.database().with_variables(Arc::new([("app.x".into(), "1".into())]));
         for (change, value) in &changes {
-            let params = || pack(&[value.clone()]);
+            let params = || pack(from_ref(value));
             db.query(insert, &[P::None]).await.unwrap();
             db.query(find, &[P::None]).await.unwrap();
             other.query(&format!("ALTER TABLE t ALTER a TYPE {change}"), &[]).await.unwrap();
             let found = match place {
                 0 => {
-                    db.query(insert, &[value.clone()]).await.unwrap();
+                    db.query(insert, from_ref(value)).await.unwrap();
                     db.database().query(find, &params()).await.unwrap()
                 }
                 1 => {
@@ -196,7 +196,7 @@ async fn parameters_of_another_type_are_prepared_anew() {
                     let tx = db.begin().await;
                     if tx.query(insert, &params()).await.is_err() {
                         tx.rollback().await.unwrap();
-                        db.query(insert, &[value.clone()]).await.unwrap();
+                        db.query(insert, from_ref(value)).await.unwrap();
                     } else {
                         tx.commit().await.unwrap();
                     }
