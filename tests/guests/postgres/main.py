@@ -449,6 +449,32 @@ async def sleep_forever(pg: AsyncPg, within: bool) -> None:
         await on.exec("SELECT pg_sleep(60) /* to be left */")
 
 
+@app.get("/held")
+async def held(pg: AsyncDatabase, what: str):
+    """Events that do not end by themselves, with something open."""
+    slow = "SELECT i, pg_sleep(0.02)::text FROM generate_series(1, 100000) AS i /* held */"
+
+    async def transaction() -> AsyncIterator[Any]:
+        async with pg.tx() as tx, tx.tx():
+            await tx.exec("UPDATE held SET i = i + 1")
+            while True:
+                yield 1
+                await asyncio.sleep(0.02)
+
+    flows = {
+        "transaction": transaction,
+        "stream": lambda: pg.stream(slow),
+        "copy": lambda: pg.copy_out(f"COPY ({slow}) TO STDOUT"),
+    }
+
+    async def events() -> AsyncIterator[str]:
+        yield "data: begun\n\n"
+        async for _ in flows[what]():
+            yield "data: more\n\n"
+
+    return StreamingResponse(events(), media_type="text/event-stream")
+
+
 @app.websocket("/ws/turns")
 async def turns(socket: WebSocket):
     """Takes the row, and gives it back when told."""

@@ -5,6 +5,7 @@ use std::time::Duration;
 use fasterapi_tests::{
     eventually,
     http::{Protocol, get},
+    logs,
 };
 use futures::SinkExt;
 use serde_json::json;
@@ -101,6 +102,29 @@ async fn what_a_request_leaves_waiting_is_ended() {
     assert_eq!(app.get("/left-waiting").await, "open");
     app.nothing_runs("to be left").await;
     assert_eq!(app.get("/two-transactions").await, "ab");
+}
+
+#[tokio::test]
+async fn what_a_client_leaves_open_is_ended_and_the_instance_serves_on() {
+    let app = Everything::start().await;
+    app.sql("CREATE TABLE held (i int)").await;
+    app.sql("INSERT INTO held VALUES (0)").await;
+    for what in ["transaction", "stream", "copy"] {
+        for wait in [false, true] {
+            let target = format!("/held?what={what}");
+            let mut events = app.host.client().open(Protocol::H1, get(&target), false).await;
+            assert_eq!(events.text().await, "data: begun\n\n");
+            if wait {
+                events.text().await;
+            }
+            drop(events);
+            eventually!(app.host.census().0 == app.host.census().1);
+        }
+    }
+    app.nothing_runs("held").await;
+    assert_eq!(app.sql("UPDATE held SET i = i + 1 RETURNING i").await, json!([["1"]]));
+    let discarded = logs::with("discarded");
+    assert!(!discarded.iter().any(|record| record.spans.contains("/held")), "{discarded:?}");
 }
 
 #[tokio::test]

@@ -17,10 +17,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from .alarm import Alarm
 from .loop import Loop
@@ -133,42 +132,72 @@ class _Operation:
 
 class _Cancellable(asyncio.Future[Any]):
     """The outcome of a call that the host can cancel: to cancel it is to ask the host, and it is over when the host says so. Whoever
-    awaits it knows then that nothing of the call goes on."""
+    awaits it knows then that nothing of the call goes on.
+
+    Cancelled once more it is given up: a cancel scope of anyio's cancels what is in it at every turn of the loop, and keeps the host
+    from getting one.
+    """
 
     def __init__(self, ask: Callable[[], None], loop: Loop) -> None:
         super().__init__(loop=loop)
         self._ask = ask
-        self._asked = False
+        self.asked = False
+        self.over = False
+        """Whether the host has ended the call."""
+        self.then: Callable[[], None] | None = None
+        """Called when that comes after the giving up."""
 
     def cancel(self, msg: Any = None) -> bool:
         """Asks the host."""
-        if self.done():
-            return False
-        self._asked = True
+        if self.done() or self.asked:
+            return super().cancel(msg)
+        self.asked = True
         self._ask()
         return True
 
-    def set_result(self, result: Any) -> None:
+    def end(self, result: Any) -> None:
         """The host is done. An answer that came in spite of it is lost, as that of any task that is cancelled."""
-        if self._asked:
+        self.over = True
+        if self.asked:
             super().cancel()
         else:
-            super().set_result(result)
+            self.set_result(result)
+        if self.then is not None:
+            self.then()
 
 
-_next_ask: Callable[[], None] | None = None
+class cancelling:
+    """The host's call that is awaited within is cancelled by `ask`. `ended` is called when it has ended, at the end of the block or
+    later."""
 
+    __slots__ = ("ask", "ended", "future")
 
-@contextmanager
-def cancelling(ask: Callable[[], None]) -> Iterator[None]:
-    """The host's call that is awaited within is cancelled by `ask`."""
-    global _next_ask
-    _next_ask = ask
-    try:
-        yield
-    finally:
-        if _next_ask is ask:  # it ended at once, or never began
-            _next_ask = None
+    _next: ClassVar[cancelling | None] = None
+
+    def __init__(self, ask: Callable[[], None], ended: Callable[[], None]) -> None:
+        self.ask = ask
+        self.ended = ended
+        self.future: _Cancellable | None = None
+
+    def __enter__(self) -> None:
+        cancelling._next = self
+
+    def __exit__(self, *_error: object) -> None:
+        if cancelling._next is self:  # it ended at once, or never began
+            cancelling._next = None
+        if self.future is None or self.future.over:
+            self.ended()
+        else:
+            self.future.then = self.ended
+
+    @classmethod
+    def future_of_next(cls, loop: Loop) -> asyncio.Future[Any]:
+        """The future of the call that begins to be awaited."""
+        own, cls._next = cls._next, None
+        if own is None:
+            return loop.create_future()
+        own.future = _Cancellable(own.ask, loop)
+        return own.future
 
 
 class Scheduler:
@@ -225,14 +254,14 @@ class Scheduler:
         """The value of an import call that may be under way still."""
         if type(result) is self.ok:
             return result.value
-        global _next_ask
-        ask, _next_ask = _next_ask, None
         waitable, promise = result.value
-        return await self.watch(waitable, promise, ask)
+        return await self._watch(waitable, promise, cancelling.future_of_next(self.loop))
 
-    def watch(self, waitable: int, promise: int, ask: Callable[[], None] | None = None) -> asyncio.Future[Any]:
-        """A future of the outcome of an operation under way. Cancelling it does not stop the operation, unless `ask` does."""
-        future = self.loop.create_future() if ask is None else _Cancellable(ask, self.loop)
+    def watch(self, waitable: int, promise: int) -> asyncio.Future[Any]:
+        """A future of the outcome of an operation under way. Cancelling it does not stop the operation."""
+        return self._watch(waitable, promise, self.loop.create_future())
+
+    def _watch(self, waitable: int, promise: int, future: asyncio.Future[Any]) -> asyncio.Future[Any]:
         call = current_call.get()
         if call is None or call.done:
             call = self.awake
@@ -256,7 +285,7 @@ class Scheduler:
         self.loop.poll()
         if self.before_sleep:
             self._run_before_sleep()
-        if call.task.done() and not self._lingers(call):
+        if call.task.done() and not self._lingers(call) and not self._gave_up(call):
             return self._exit(call)
         if not self._has_work():
             self._alarm.arm()
@@ -329,6 +358,11 @@ class Scheduler:
                 leftovers.add(task)
         return leftovers
 
+    def _gave_up(self, call: Call) -> bool:
+        """Whether the host is about to end what the call has cancelled."""
+        futures = (operation.future for operation in self._operations.values() if operation.call is call) if call.joined else ()
+        return any(type(future) is _Cancellable and future.asked for future in futures)
+
     def _abandon(self, call: Call) -> None:
         call.leftovers = set()
         self.wake(call)
@@ -378,6 +412,8 @@ class Scheduler:
             self._channels.append((waitable, self._writers[waitable]))
             if call is not None:
                 call.woken = False
+        elif type(future) is _Cancellable:
+            future.end(value)
         elif not future.done():
             future.set_result(value)
 

@@ -65,7 +65,7 @@ class _Functions:
         return call(getattr(client, name), *args)
 
     async def wait(self, name: str, *args: Any) -> Any:
-        return self.call(name, *args) if may_block() else await _aside(client, name, ticket(), *args)
+        return self.call(name, *args) if may_block() else await _aside(client, name, ticket(), _nothing, *args)
 
 
 functions: Calls = _Functions()
@@ -96,12 +96,17 @@ class Lent:
         """The same, though there be no other tasks: for what may take any time."""
         own = ticket()
         self._tickets.add(own)
-        try:
-            return await _aside(self._resource, name, own, *args)
-        finally:
-            self._tickets.discard(own)
-            if self._over:
-                self.give_back()
+        return await _aside(self._resource, name, own, partial(self._ended, own), *args)
+
+    def _ended(self, own: int) -> None:
+        self._tickets.discard(own)
+        if self._over and not self._tickets:
+            self.give_back()
+
+    @property
+    def over(self) -> bool:
+        """Whether it was given back, or will be."""
+        return self._over
 
     def cancel(self) -> None:
         """Cancels the calls that go on."""
@@ -117,11 +122,15 @@ class Lent:
             self._resource.__exit__(None, None, None)
 
 
-async def _aside(owner: Any, name: str, number: int, *args: Any) -> Any:
-    if not _phase.IN_COMPONENT:
+def _nothing() -> None:
+    pass
+
+
+async def _aside(owner: Any, name: str, number: int, ended: Callable[[], None], *args: Any) -> Any:
+    with cancelling(partial(client.cancel, number), ended):
+        if _phase.IN_COMPONENT:
+            return await acall(getattr(owner, f"{name}_async"), number, *args)
         return await acall(_native.aside, getattr(owner, name), number, *args)
-    with cancelling(partial(client.cancel, number)):
-        return await acall(getattr(owner, f"{name}_async"), number, *args)
 
 
 Steps = Generator[tuple[Any, ...], Any, _T]

@@ -55,20 +55,12 @@ class Listener:
         """The next message. Nothing is lost when the waiting is cancelled, by `asyncio.timeout` for instance."""
         host = self._opened()
         if self._wait is None:
-            self._wait = asyncio.ensure_future(self._next(host))
+            self._wait = asyncio.ensure_future(_next(host))
             self._wait.add_done_callback(_seen)
         wait = self._wait
         await asyncio.wait([wait])
         self._wait = None
         return _notification(wait.result())
-
-    async def _next(self, host: _host.Lent) -> Any:
-        while True:
-            if self._host is None:
-                raise PgCanceled("the listener was closed")
-            event = await host.aside("wait", _A_MINUTE)
-            if event is not None:
-                return event
 
     def close(self) -> None:
         """Hears no more."""
@@ -120,6 +112,15 @@ class Listener:
 
     async def __aexit__(self, *_error: object) -> None:
         self.close()
+
+
+async def _next(host: _host.Lent) -> Any:
+    """The next event. Knows no listener: one that is forgotten is closed."""
+    while not host.over:
+        event = await host.aside("wait", _A_MINUTE)
+        if event is not None:
+            return event
+    raise PgCanceled("the listener was closed")
 
 
 def _seen(wait: asyncio.Task[Any]) -> None:
