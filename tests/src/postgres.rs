@@ -72,8 +72,7 @@ impl Postgres {
     pub async fn database_named(self: &Arc<Self>, name: &str) -> String {
         let address = self.server.lock().as_deref().unwrap().clone();
         address.create_database(name).await.unwrap();
-        // Patient: beside cold builds of guests, on few cores, a new database is slow to open.
-        format!("{}&connect_timeout=60", address.url(name))
+        address.url(name)
     }
 }
 

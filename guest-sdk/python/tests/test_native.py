@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from fasterapi.pg import AsyncTx, CopyResponse, Pg, PgCanceled, PgConnectionError, PgDataError, PgDenied, PgPool, PgUniqueViolation, PgUsageError, QueryResponse, _host
+from fasterapi.pg import AsyncTx, CopyResponse, Listener, Pg, PgCanceled, PgConnectionError, PgDataError, PgDenied, PgPool, PgUniqueViolation, PgUsageError, QueryResponse, _host
 from fasterapi.pg._native import HostError, attempts, client, lines
 from fasterapi.pg._native.types import ErrorKind, TransactionOptions
 
@@ -333,6 +333,74 @@ def test_a_statement_of_a_transaction_is_given_up(pg: Pg) -> None:
     asyncio.run(main())
     assert pg.exec("SELECT i FROM kept ORDER BY i").scalars() == [1, 3, 4]
     eventually("both are cancelled", lambda: sessions(pg, RUNS_SLOW) == 0)
+
+
+def test_a_transaction_ends_with_what_is_open_in_it(pg: Pg) -> None:
+    pg.exec("CREATE TABLE ended (t text)")
+
+    async def slow(tx: AsyncTx) -> None:
+        async with tx.tx() as inner:
+            await inner.exec("INSERT INTO ended VALUES ('slow')")
+            await asyncio.sleep(0.2)
+
+    async def fails() -> None:
+        await asyncio.sleep(0.05)
+        raise ValueError
+
+    async def main() -> None:
+        handle = pg.aio
+        with pytest.raises(ValueError):
+            async with handle.tx() as tx:
+                await asyncio.gather(slow(tx), fails())
+        await handle.exec("INSERT INTO ended VALUES ('after')")
+        await asyncio.sleep(0.3)
+        with pytest.raises(PgUsageError, match="both are rolled back"):
+            async with handle.tx() as tx:
+                await tx.tx().__aenter__()
+                await tx.exec("INSERT INTO ended VALUES ('lost')")
+        await handle.exec("INSERT INTO ended VALUES ('at last')")
+
+    asyncio.run(main())
+    assert PgPool().get().exec("SELECT t FROM ended").scalars() == ["after", "at last"]
+
+
+def test_what_was_given_up_half_way_does_not_look_whole(pg: Pg) -> None:
+    slow = "SELECT i, repeat('x', 5000), pg_sleep(0.02) FROM generate_series(1, 1000) AS i"
+
+    async def main() -> None:
+        for statement, why in ((slow, "not all"), (SLOW, "nothing of it came")):
+            for flow in (pg.aio.stream(statement), pg.aio.copy_out(f"COPY ({statement}) TO STDOUT")):
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.3):
+                        async for _ in flow:
+                            pass
+                with pytest.raises(PgUsageError, match=why):
+                    await anext(flow)
+
+    asyncio.run(main())
+
+
+def test_two_tasks_share_a_listener(pg: Pg) -> None:
+    heard: list[str] = []
+
+    async def hear(listener: Listener) -> None:
+        while len(heard) < 40:
+            try:
+                async with asyncio.timeout(0.03):
+                    heard.append((await listener.aget()).payload)
+            except TimeoutError:
+                pass
+
+    async def main() -> None:
+        async with pg.listen("shared") as listener:
+            tasks = [asyncio.create_task(hear(listener)) for _ in range(2)]
+            for number in range(40):
+                await pg.aio.exec(f"NOTIFY shared, '{number}'")
+                await asyncio.sleep(0.01)
+            await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE)
+
+    asyncio.run(main())
+    assert heard == [str(number) for number in range(40)]
 
 
 def test_a_call_beside_one_that_is_awaited(pg: Pg) -> None:

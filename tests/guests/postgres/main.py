@@ -435,6 +435,21 @@ async def many_transactions(count: int):
     return [len(entered) - len(refused), sorted({error.message for error in refused})]
 
 
+@app.get("/forgotten")
+async def forgotten(pg: AsyncDatabase):
+    """More of each than may be open at a time, each forgotten; and a listener that the request leaves waiting."""
+    for _ in range(12):
+        async for _ in pg.copy_out("COPY (SELECT repeat('x', 1000) FROM generate_series(1, 100000)) TO STDOUT"):
+            break
+        pg.listen("forgotten")
+    try:
+        listener = pg.listen("forgotten")
+        async with asyncio.timeout(0.02):
+            await listener.aget()
+    except TimeoutError:
+        return "nothing"
+
+
 @app.get("/left-waiting")
 async def left_waiting(pg: AsyncDatabase):
     """Calls that the request does not wait for."""
@@ -461,8 +476,16 @@ async def held(pg: AsyncDatabase, what: str):
                 yield 1
                 await asyncio.sleep(0.02)
 
+    async def waiting() -> AsyncIterator[Any]:
+        async with pg.tx() as tx:
+            await tx.exec("UPDATE held SET i = i + 1")
+            yield 1
+            await tx.exec("SELECT pg_sleep(60) /* held */")
+
     flows = {
         "transaction": transaction,
+        "waiting": waiting,
+        "listener": lambda: pg.listen("held"),
         "stream": lambda: pg.stream(slow),
         "copy": lambda: pg.copy_out(f"COPY ({slow}) TO STDOUT"),
     }

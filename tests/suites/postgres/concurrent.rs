@@ -97,6 +97,16 @@ async fn transactions_that_are_begun_side_by_side_are_bounded() {
 }
 
 #[tokio::test]
+async fn what_is_forgotten_is_ended_and_the_instance_serves_on() {
+    let app = Everything::start().await;
+    for _ in 0..5 {
+        assert_eq!(app.get("/forgotten").await, "nothing");
+    }
+    let discarded = logs::with("discarded");
+    assert!(!discarded.iter().any(|record| record.spans.contains("/forgotten")), "{discarded:?}");
+}
+
+#[tokio::test]
 async fn what_a_request_leaves_waiting_is_ended() {
     let app = Everything::with(|config| config.instance.background = Duration::from_millis(300)).await;
     assert_eq!(app.get("/left-waiting").await, "open");
@@ -109,12 +119,12 @@ async fn what_a_client_leaves_open_is_ended_and_the_instance_serves_on() {
     let app = Everything::start().await;
     app.sql("CREATE TABLE held (i int)").await;
     app.sql("INSERT INTO held VALUES (0)").await;
-    for what in ["transaction", "stream", "copy"] {
+    for what in ["transaction", "waiting", "listener", "stream", "copy"] {
         for wait in [false, true] {
             let target = format!("/held?what={what}");
             let mut events = app.host.client().open(Protocol::H1, get(&target), false).await;
             assert_eq!(events.text().await, "data: begun\n\n");
-            if wait {
+            if wait && what != "listener" {
                 events.text().await;
             }
             drop(events);

@@ -12,6 +12,7 @@ import logging
 import traceback
 from typing import Any
 
+from .._wasm.loop import told_by_host
 from .types import ASGIApp, Headers, Message, Scope, Sink, Source
 from .waiting import Waiters
 
@@ -71,7 +72,8 @@ class Cycle:
             if source is not None and not source.busy:
                 source.read(self._arrived)
             else:
-                await self._waiters.wait()
+                with told_by_host():
+                    await self._waiters.wait()
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:

@@ -142,8 +142,10 @@ class _Cancellable(asyncio.Future[Any]):
         super().__init__(loop=loop)
         self._ask = ask
         self.asked = False
+        self.ending = False
+        """Whether the host was asked to end the call, in the name of this or of what it serves."""
         self.over = False
-        """Whether the host has ended the call."""
+        """Whether the host has ended it."""
         self.then: Callable[[], None] | None = None
         """Called when that comes after the giving up."""
 
@@ -151,7 +153,7 @@ class _Cancellable(asyncio.Future[Any]):
         """Asks the host."""
         if self.done() or self.asked:
             return super().cancel(msg)
-        self.asked = True
+        self.asked = self.ending = True
         self._ask()
         return True
 
@@ -189,6 +191,12 @@ class cancelling:
             self.ended()
         else:
             self.future.then = self.ended
+
+    def end(self) -> None:
+        """Asks, in the name of what the call serves: who awaits it is told that it was cancelled."""
+        if self.future is not None:
+            self.future.ending = True
+        self.ask()
 
     @classmethod
     def future_of_next(cls, loop: Loop) -> asyncio.Future[Any]:
@@ -233,6 +241,8 @@ class Scheduler:
         call.task = asyncio.Task(coroutine, loop=self.loop, context=context, **EAGER)
         if call.task.done() and call.adopts is None and not call.joined and not self._has_work():
             call.leftovers = set()
+        if not call.task.done():
+            call.task.add_done_callback(call.wake)  # another call may drive it to its end
         return self._drive(call)
 
     def callback(self, event: int, waitable: int, payload: int) -> int:
@@ -285,8 +295,10 @@ class Scheduler:
         self.loop.poll()
         if self.before_sleep:
             self._run_before_sleep()
-        if call.task.done() and not self._lingers(call) and not self._gave_up(call):
-            return self._exit(call)
+        if call.task.done() and not self._lingers(call):
+            self._take_holdings(call)
+            if not self._ends(call):
+                return self._exit(call)
         if not self._has_work():
             self._alarm.arm()
         if self._has_work():
@@ -309,9 +321,7 @@ class Scheduler:
         return _WAIT | (call.set << 4)
 
     def _exit(self, call: Call) -> int:
-        if call.holdings:
-            for holding in call.holdings:
-                holding.abandon()
+        self._take_holdings(call)
         if self._asleep:  # they rely on somebody having set the alarm
             self._alarm.arm()
         call.done = True
@@ -353,15 +363,20 @@ class Scheduler:
         for task in asyncio.all_tasks(self.loop):
             origin = _context_of(task).get(current_call)
             adopted = origin is None and call.adopts is not None and call.adopts(task)
-            if task is not call.task and (origin is call or adopted):
+            if task is not call.task and (origin is call or adopted) and task not in self.loop.servants:
                 task.add_done_callback(call.wake)
                 leftovers.add(task)
         return leftovers
 
-    def _gave_up(self, call: Call) -> bool:
+    def _take_holdings(self, call: Call) -> None:
+        holdings, call.holdings = call.holdings, None
+        for holding in holdings or ():
+            holding.abandon()
+
+    def _ends(self, call: Call) -> bool:
         """Whether the host is about to end what the call has cancelled."""
         futures = (operation.future for operation in self._operations.values() if operation.call is call) if call.joined else ()
-        return any(type(future) is _Cancellable and future.asked for future in futures)
+        return any(type(future) is _Cancellable and future.ending for future in futures)
 
     def _abandon(self, call: Call) -> None:
         call.leftovers = set()

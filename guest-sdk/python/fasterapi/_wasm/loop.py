@@ -13,8 +13,10 @@ import logging
 import sys
 import threading
 from asyncio import base_events
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Iterator, Sized
+from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar, TypeVarTuple
+from weakref import WeakSet
 
 from .sockets import refuse
 
@@ -40,6 +42,10 @@ class Loop(base_events.BaseEventLoop):
         self._thread_id = threading.get_ident()
         self.under_way: Sized = ()
         """The host's calls that somebody waits for."""
+        self.listening = 0
+        """How many wait for what a call of the host's will tell."""
+        self.servants: WeakSet[asyncio.Task[Any]] = WeakSet()
+        """Tasks that no call waits for at its end: they end with what they serve."""
 
     def install(self) -> None:
         """Makes this the running loop of the thread, for good: the snapshot keeps it."""
@@ -82,7 +88,7 @@ class Loop(base_events.BaseEventLoop):
     @property
     def is_alone(self) -> bool:
         """Whether only what runs now would go on: nothing is ready, no timer runs, nobody waits for the host."""
-        return not self._ready and not self.under_way and self.next_deadline() is None
+        return not self._ready and not self.under_way and not self.listening and self.next_deadline() is None
 
     def next_deadline(self) -> float | None:
         """When the earliest timer is due, in the loop's time."""
@@ -148,6 +154,20 @@ class Loop(base_events.BaseEventLoop):
 
     def _write_to_self(self) -> None:
         """There is no other thread to wake this one from."""
+
+
+@contextmanager
+def told_by_host() -> Iterator[None]:
+    """What is awaited within is told by a call of the host's: nothing may keep that from coming."""
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, Loop):
+        yield
+        return
+    loop.listening += 1
+    try:
+        yield
+    finally:
+        loop.listening -= 1
 
 
 def outside_loop(func: Callable[[*_Ts], _T], *args: *_Ts) -> _T:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, Unpack
 
 from . import _codec, _hooks, _host, _options
 from ._copy import CopyIn, CopyOut, Data
-from ._errors import PgUsageError
+from ._errors import PgError, PgUsageError
 from ._listen import Listener
 from ._options import Isolation
 from ._result import Result
@@ -138,9 +138,10 @@ class _Flowing(AsyncIterator[_Item]):
     """Begins with its first item, or its `async with` block. May be ended early by the end of that, or by `close`; a loop that is left by
     `break` is ended when this is forgotten."""
 
-    __slots__ = ("_begin", "_flow")
+    __slots__ = ("_begin", "_flow", "_torn")
 
     def __init__(self, begin: Callable[[], Awaitable[_Flow[_Item]]]) -> None:
+        self._torn = False
         self._begin: Callable[[], Awaitable[_Flow[_Item]]] | None = begin
         self._flow: _Flow[_Item] | None = None
 
@@ -155,8 +156,15 @@ class _Flowing(AsyncIterator[_Item]):
 
     async def _begun(self) -> None:
         begin, self._begin = self._begin, None
-        if begin is not None:
+        if self._torn:
+            raise PgUsageError("its beginning was given up: nothing of it came")
+        if begin is None:
+            return
+        try:
             self._flow = await begin()
+        except BaseException as error:
+            self._torn = not isinstance(error, PgError)
+            raise
 
     def close(self) -> None:
         """Ends it. What was not read is lost."""

@@ -17,25 +17,24 @@ _PIECE = 64 * 1024
 
 
 class _Held:
-    """A COPY of the host's, ended with the request at the latest."""
+    """A COPY of the host's, ended with the request at the latest, or when it is forgotten."""
 
     __slots__ = ("_held", "_host")
 
     def __init__(self, host: Any) -> None:
         self._host: _host.Lent | None = _host.Lent(host)
         self._held = _host.holdings()
-        self._held.add(self)
-
-    def abandon(self) -> None:
-        """Ends it with its request: what was not finished is aborted."""
-        host, self._host = self._host, None
-        if host is not None:
-            host.give_back()
+        self._held.add(self._host)
 
     def close(self) -> None:
         """Ends it now. What was not finished is aborted."""
-        self._held.discard(self)
-        self.abandon()
+        host, self._host = self._host, None
+        if host is not None:
+            self._held.discard(host)
+            host.give_back()
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class CopyIn(_Held):
@@ -105,7 +104,7 @@ class CopyIn(_Held):
         return rows
 
     def _opened(self) -> _host.Lent:
-        if self._host is None:
+        if self._host is None or self._host.over:
             raise PgUsageError("the copy has ended")
         return self._host
 
@@ -122,7 +121,11 @@ class CopyIn(_Held):
 class CopyOut(_Held, Iterator[bytes], AsyncIterator[bytes]):
     """What `COPY … TO STDOUT` gives, in chunks: `for chunk in …`, `async for chunk in …`. Made by `copy_out`."""
 
-    __slots__ = ()
+    __slots__ = ("_torn",)
+
+    def __init__(self, host: Any) -> None:
+        super().__init__(host)
+        self._torn = False
 
     def __next__(self) -> bytes:
         data = _host.run(self._taking())
@@ -140,11 +143,14 @@ class CopyOut(_Held, Iterator[bytes], AsyncIterator[bytes]):
         return data
 
     def _taking(self) -> _host.Steps[bytes | None]:
-        if self._host is None:
+        if self._torn:
+            raise PgUsageError("the copy was given up half-way: what came of it is not all")
+        if self._host is None or self._host.over:
             return None
         try:
             data: bytes | None = yield self._host, "next"
-        except BaseException:
+        except BaseException as error:
+            self._torn = not isinstance(error, PgError)
             self.close()
             raise
         if data is None:
@@ -155,7 +161,4 @@ class CopyOut(_Held, Iterator[bytes], AsyncIterator[bytes]):
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
         self.close()

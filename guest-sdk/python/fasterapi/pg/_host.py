@@ -65,7 +65,10 @@ class _Functions:
         return call(getattr(client, name), *args)
 
     async def wait(self, name: str, *args: Any) -> Any:
-        return self.call(name, *args) if may_block() else await _aside(client, name, ticket(), _nothing, *args)
+        if may_block():
+            return self.call(name, *args)
+        own = ticket()
+        return await _aside(cancelling(partial(_cancel, own), _nothing), client, name, own, *args)
 
 
 functions: Calls = _Functions()
@@ -75,16 +78,17 @@ functions: Calls = _Functions()
 class Lent:
     """Something that the host lent. It is given back when it is not needed any more, and no call has it."""
 
-    __slots__ = ("_over", "_resource", "_tickets")
+    __slots__ = ("_calls", "_resource", "over")
 
     def __init__(self, resource: Any) -> None:
         self._resource = resource
-        self._tickets: set[int] = set()
-        self._over = False
+        self._calls: dict[int, cancelling] = {}
+        self.over = False
+        """Whether it was given back, or will be."""
 
     def call(self, name: str, *args: Any) -> Any:
         """See `Calls.call`."""
-        if self._tickets:
+        if self._calls:
             raise PgUsageError("another task waits for it: await this call too")
         return call(getattr(self._resource, name), *args)
 
@@ -95,42 +99,54 @@ class Lent:
     async def aside(self, name: str, *args: Any) -> Any:
         """The same, though there be no other tasks: for what may take any time."""
         own = ticket()
-        self._tickets.add(own)
-        return await _aside(self._resource, name, own, partial(self._ended, own), *args)
+        self._calls[own] = call = cancelling(partial(_cancel, own), partial(self._ended, own))
+        return await _aside(call, self._resource, name, own, *args)
 
     def _ended(self, own: int) -> None:
-        self._tickets.discard(own)
-        if self._over and not self._tickets:
+        del self._calls[own]
+        if self.over and not self._calls:
             self.give_back()
-
-    @property
-    def over(self) -> bool:
-        """Whether it was given back, or will be."""
-        return self._over
 
     def cancel(self) -> None:
         """Cancels the calls that go on."""
-        for each in tuple(self._tickets):
-            client.cancel(each)
+        for each in tuple(self._calls.values()):
+            each.end()
 
     def give_back(self) -> None:
         """Gives it back once the calls that go on, which are cancelled, have ended."""
-        self._over = True
-        if self._tickets:
+        self.over = True
+        if self._calls:
             self.cancel()
         else:
             self._resource.__exit__(None, None, None)
+
+    def abandon(self) -> None:
+        """Ends it with its request."""
+        self.give_back()
 
 
 def _nothing() -> None:
     pass
 
 
-async def _aside(owner: Any, name: str, number: int, ended: Callable[[], None], *args: Any) -> Any:
-    with cancelling(partial(client.cancel, number), ended):
+def _cancel(own: int) -> None:
+    client.cancel(own)
+
+
+async def _aside(call: cancelling, owner: Any, name: str, own: int, *args: Any) -> Any:
+    with call:
         if _phase.IN_COMPONENT:
-            return await acall(getattr(owner, f"{name}_async"), number, *args)
-        return await acall(_native.aside, getattr(owner, name), number, *args)
+            return await acall(getattr(owner, f"{name}_async"), own, *args)
+        return await acall(_native.aside, getattr(owner, name), own, *args)
+
+
+def serve(work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+    """A task that no request waits for at its end: it ends with what it serves."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, Loop):
+        loop.servants.add(task)
+    return task
 
 
 Steps = Generator[tuple[Any, ...], Any, _T]

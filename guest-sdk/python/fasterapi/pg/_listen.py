@@ -39,7 +39,7 @@ class Listener:
         self._wait: asyncio.Task[Any] | None = None
         """The host's call under way. It outlives whoever awaits it, so that nothing is lost when that is cancelled."""
         self._held = _host.holdings()
-        self._held.add(self)
+        self._held.add(self._host)
 
     def get(self, timeout: float | None = None) -> Notification | None:
         """The next message, `None` when there is none within `timeout` seconds. Nothing else runs in the app meanwhile."""
@@ -53,28 +53,27 @@ class Listener:
 
     async def aget(self) -> Notification:
         """The next message. Nothing is lost when the waiting is cancelled, by `asyncio.timeout` for instance."""
-        host = self._opened()
-        if self._wait is None:
-            self._wait = asyncio.ensure_future(_next(host))
-            self._wait.add_done_callback(_seen)
-        wait = self._wait
-        await asyncio.wait([wait])
-        self._wait = None
-        return _notification(wait.result())
+        self._opened()
+        while self._host is not None:
+            if self._wait is None:
+                self._wait = _host.serve(_next(self._host))
+                self._wait.add_done_callback(_seen)
+            wait = self._wait
+            await asyncio.wait([wait])
+            if self._wait is wait:  # no other task has taken it
+                self._wait = None
+                return _notification(wait.result())
+        raise PgCanceled("the listener was closed")
 
     def close(self) -> None:
         """Hears no more."""
-        self._held.discard(self)
-        self.abandon()
-
-    def abandon(self) -> None:
-        """Ends it with its request."""
         host, self._host = self._host, None
         if host is not None:
+            self._held.discard(host)
             host.give_back()
 
     def _opened(self) -> _host.Lent:
-        if self._host is None:
+        if self._host is None or self._host.over:
             raise PgUsageError("the listener is closed")
         return self._host
 
@@ -82,7 +81,7 @@ class Listener:
         return self
 
     def __next__(self) -> Notification:
-        notification = self.get() if self._host is not None else None
+        notification = self.get() if self._host is not None and not self._host.over else None
         if notification is None:
             raise StopIteration
         return notification
@@ -91,7 +90,7 @@ class Listener:
         return self
 
     async def __anext__(self) -> Notification:
-        if self._host is None:
+        if self._host is None or self._host.over:
             raise StopAsyncIteration
         try:
             return await self.aget()

@@ -35,7 +35,7 @@ _ENDED = {
     "new": "the transaction is not begun",
     "beginning": "the transaction is being begun by another task: tasks side by side take a handle each",
     "ended": "the transaction is ended",
-    "abandoned": "the transaction was rolled back: its request ended before it did",
+    "abandoned": "the transaction was rolled back: its request ended before it did, or the transaction around it",
 }
 
 
@@ -245,13 +245,26 @@ class Tx(_Statements):
     def _exiting(self, kind: type[BaseException] | None) -> _host.Steps[None]:
         if self._state == "ended":
             return
-        if kind is None:
+        left_open = self._give_up_inner()
+        if kind is None and not left_open:
             yield from self._ending("commit")  # raises if the transaction was abandoned: what the block did is not there
             return
         try:
             yield from self._ending("rollback")
         except PgError:
-            pass  # what the block raised says more; the host rolls back when the transaction is dropped
+            if kind is None:
+                raise  # else what the block raised says more; the host rolls back when the transaction is dropped
+        if kind is None:
+            raise PgUsageError("a transaction within this one was still open: both are rolled back")
+
+    def _give_up_inner(self) -> bool:
+        """Ends what is open within this one and outlives it, such as a task's. Whether there was any."""
+        stack = self._pg._open
+        inner = stack[stack.index(self) + 1 :] if self in stack else []
+        for tx in inner:
+            stack.remove(tx)
+            tx._state = "abandoned"
+        return bool(inner)
 
     def tx(self) -> Tx:
         """A savepoint within this transaction."""

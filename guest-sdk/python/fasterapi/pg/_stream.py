@@ -7,16 +7,18 @@ from typing import Any, Self
 
 from . import _codec, _host
 from ._convert import Description
+from ._errors import PgError, PgUsageError
 from ._row import Row, Shape, shape_of
 
 
 class Blocks:
     """The blocks of a statement under way. Ended with the request at the latest."""
 
-    __slots__ = ("_held", "_rows")
+    __slots__ = ("_held", "_rows", "_torn")
 
     def __init__(self, rows: Any) -> None:
         """Takes the host's `rows`."""
+        self._torn = False
         self._rows: _host.Lent | None = _host.Lent(rows)
         self._held = _host.holdings()
         self._held.add(self)
@@ -36,11 +38,14 @@ class Blocks:
         return await _host.arun(self._taking())
 
     def _taking(self) -> _host.Steps[list[tuple[Any, ...]] | None]:
+        if self._torn:
+            raise PgUsageError("the stream was given up half-way: the rows that came are not all")
         if self._rows is None:
             return None
         try:
             block = yield self._rows, "next"
-        except BaseException:
+        except BaseException as error:
+            self._torn = not isinstance(error, PgError)
             self.close()
             raise
         if block is None:

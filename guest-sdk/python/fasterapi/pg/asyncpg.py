@@ -17,6 +17,7 @@ What is another here than there:
 - A statement is one statement: `execute` of a script of several needs one call for each.
 - `json` comes and goes as Python's values, not as text; `execute` answers with the verb that the statement begins with.
 - Types are registered with `fasterapi.pg.register_adapter` and `register_type`, not `set_type_codec`.
+- A cursor is for `async for` only; a `timeout` is told by `PgTimeout`.
 - A `Record` is a `fasterapi.pg.Row`.
 - Errors are those of `fasterapi.pg`; the names of asyncpg's that are listed here are the same classes.
 """
