@@ -88,6 +88,11 @@ def server() -> Iterator[None]:
         lines.stop()
 
 
+def socket_folder() -> str:
+    """Where the server of this run listens, for other clients: by Postgres's port, as the role `app`."""
+    return str(next(Path(os.environ["FASTERAPI_PG_DATA"]).rglob(".s.PGSQL.5432")).parent)
+
+
 @pytest.fixture
 def pg(server: None) -> Iterator[Any]:
     """A handle on an empty database."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from conftest import REPOSITORY
+from conftest import REPOSITORY, socket_folder
 from sqlalchemy import create_engine
 
 import fasterapi.pg.sqlalchemy  # noqa: F401 (registers the dialect)
@@ -19,9 +19,8 @@ from fasterapi.pg import Pg
 EXAMPLE = REPOSITORY / "examples/sqlalchemy-app"
 
 
-def alembic(pg: Pg, *arguments: str) -> None:
-    folder = pg.exec("SELECT current_setting('unix_socket_directories')").scalar()
-    url = f"postgresql://fasterapi@/fasterapi?host={folder}"
+def alembic(*arguments: str) -> None:
+    url = f"postgresql://app@/fasterapi?host={socket_folder()}"
     command = [sys.executable, "-m", "alembic", "-c", str(EXAMPLE / "alembic.ini"), *arguments]
     environment = {**os.environ, "DATABASE_URL": url, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
@@ -32,15 +31,15 @@ def test_the_migrations_make_what_the_models_say(pg: Pg, monkeypatch: pytest.Mon
     monkeypatch.syspath_prepend(str(EXAMPLE))
     import models  # type: ignore[import-not-found]
 
-    alembic(pg, "upgrade", "head")
+    alembic("upgrade", "head")
     with create_engine("postgresql+fasterapi://default").connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), models.Base.metadata) == []
-    alembic(pg, "downgrade", "base")
+    alembic("downgrade", "base")
     assert pg.exec("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").scalars() == ["alembic_version"]
 
 
 def test_the_app(pg: Pg, monkeypatch: pytest.MonkeyPatch) -> None:
-    alembic(pg, "upgrade", "head")
+    alembic("upgrade", "head")
     monkeypatch.syspath_prepend(str(EXAMPLE))
     monkeypatch.delitem(sys.modules, "main", raising=False)
     import main  # type: ignore[import-not-found]
