@@ -3,7 +3,7 @@ DO $$ BEGIN
     CREATE ROLE notes_app NOLOGIN;
 EXCEPTION WHEN duplicate_object THEN NULL;
 END $$;
-GRANT notes_app TO app;                 -- the role that the host logs in with: here that of the private Postgres
+GRANT notes_app TO fasterapi_app;       -- the role that the host logs in with: here that of the private Postgres
 
 CREATE TABLE IF NOT EXISTS notes (
     id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

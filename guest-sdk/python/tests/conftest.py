@@ -89,7 +89,7 @@ def server() -> Iterator[None]:
 
 
 def socket_folder() -> str:
-    """Where the server of this run listens, for other clients: by Postgres's port, as the role `app`."""
+    """Where the server of this run listens, for other clients: by Postgres's port, as the role `fasterapi_app`."""
     return str(next(Path(os.environ["FASTERAPI_PG_DATA"]).rglob(".s.PGSQL.5432")).parent)
 
 

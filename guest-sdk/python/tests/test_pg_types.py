@@ -187,7 +187,7 @@ def theirs(server: None) -> Iterator[psycopg.Connection[Any]]:
     from fasterapi.pg import PgPool
 
     name = PgPool().get().exec("SELECT current_database()").scalar()
-    with psycopg.connect(host=socket_folder(), port=5432, user="app", dbname=name, autocommit=True) as connection:
+    with psycopg.connect(host=socket_folder(), port=5432, user="fasterapi_app", dbname=name, autocommit=True) as connection:
         connection.execute("SET timezone = 'UTC'")
         yield connection
 
@@ -370,7 +370,8 @@ EDGES = {
 def _reads_xml(pg: Pg) -> bool:
     try:
         return pg.exec("SELECT '<a/>'::xml IS NOT NULL").scalar()
-    except PgError:
+    except PgError as error:
+        assert error.sqlstate == "0A000"
         return False
 
 
@@ -504,16 +505,16 @@ class Cents(int):
 
 
 def test_converters_and_adapters(pg: Pg, registry: None) -> None:
-    pg.exec("CREATE SCHEMA shop")
-    pg.exec("CREATE TYPE shop.mood AS ENUM ('sad')")
+    pg.exec("CREATE SCHEMA app")
+    pg.exec("CREATE TYPE app.mood AS ENUM ('sad')")
     pg.exec("CREATE TYPE priced AS (price numeric, at date)")
     assert pg.exec("SELECT 1.5").scalar() == Decimal("1.5")
     register_converter("numeric", float)
     register_converter(1082, lambda text: f"on {text}")
-    register_converter("shop.mood", str.upper)
+    register_converter("app.mood", str.upper)
     register_converter("int4", str)
     register_converter("int4range", lambda value: (value.lower, value.upper))
-    row = pg.exec("SELECT 1.5, array[1.5, null], 'sad'::shop.mood, array['sad'::shop.mood], row(2.5, 'infinity')::priced, row(1.5), '[1,2)'::int4range, array[7]")
+    row = pg.exec("SELECT 1.5, array[1.5, null], 'sad'::app.mood, array['sad'::app.mood], row(2.5, 'infinity')::priced, row(1.5), '[1,2)'::int4range, array[7]")
     assert row.one() == (1.5, [1.5, None], "SAD", ["SAD"], (2.5, "on infinity"), (1.5,), ("1", "2"), ["7"])
     many = pg.exec("SELECT g / 2.0, nullif(g, 3) FROM generate_series(1, 20) g").all()
     assert many[2].values() == (1.5, None) and many[3].values() == (2.0, "4")

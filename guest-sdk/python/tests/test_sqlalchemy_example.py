@@ -20,7 +20,7 @@ EXAMPLE = REPOSITORY / "examples/sqlalchemy-app"
 
 
 def alembic(*arguments: str) -> None:
-    url = f"postgresql://app@/fasterapi?host={socket_folder()}"
+    url = f"postgresql://fasterapi_app@/fasterapi?host={socket_folder()}"
     command = [sys.executable, "-m", "alembic", "-c", str(EXAMPLE / "alembic.ini"), *arguments]
     environment = {**os.environ, "DATABASE_URL": url, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)

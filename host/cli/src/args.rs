@@ -156,7 +156,7 @@ pub(crate) struct StatusArgs {
 /// As whom the embedded server is used.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct PgUser {
-    /// As the server's superuser, who makes roles and extensions, instead of as the role `app`, which the apps have
+    /// As the server's superuser, who makes roles and extensions, instead of as `fasterapi_app`, the role of the apps
     #[arg(long)]
     pub(crate) superuser: bool,
 }

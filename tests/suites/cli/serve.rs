@@ -126,7 +126,12 @@ async fn the_embedded_server_comes_and_goes_with_the_host() {
     let mut pg_url = host(&["pg", "url"]);
     pg_url.env("FASTERAPI_PG_DATA", data.path());
     let url = run(pg_url).await;
-    assert!(url.stdout.starts_with("postgres://app@/fasterapi?host="), "{}{}", url.stdout, url.stderr);
+    assert!(
+        url.stdout.starts_with("postgres://fasterapi_app@/fasterapi?host="),
+        "{}{}",
+        url.stdout,
+        url.stderr
+    );
     assert!(server.stop().await.0.success());
     // What was written outlives the host.
     let server = HostProcess::start(serve()).await;

@@ -6,8 +6,9 @@ use crate::{DatabaseConfig, PgError, session::Session};
 /// The server's superuser: the first role that it has.
 pub(super) const SUPERUSER: &str = "fasterapi";
 
-/// Whom apps log in as. Each database that is made for one is its own.
-pub(super) const APP: &str = "app";
+/// Whom apps log in as. Each database that is made for one is its own. No schema has this name, which would come first in its
+/// search path.
+pub(super) const APP: &str = "fasterapi_app";
 
 const DUPLICATE_DATABASE: &str = "42P04";
 const DUPLICATE_OBJECT: &str = "42710";
@@ -22,7 +23,7 @@ pub(super) async fn make(
     session.command("SELECT pg_advisory_lock(6612)").await?;
     unless(DUPLICATE_OBJECT, session.command(&format!("CREATE ROLE {APP} LOGIN")).await)?;
     unless(DUPLICATE_DATABASE, session.command(&format!("CREATE DATABASE {name}")).await)?;
-    Session::connect(&on(database)).await?.command(HAND_OVER).await
+    Session::connect(&on(database)).await?.command(&hand_over()).await
 }
 
 fn unless(sqlstate: &str, result: Result<(), PgError>) -> Result<(), PgError> {
@@ -32,9 +33,11 @@ fn unless(sqlstate: &str, result: Result<(), PgError>) -> Result<(), PgError> {
     }
 }
 
-/// Gives a database of the superuser's to the role `app`, with what is in it, and the use of what the superuser makes in it
+/// Gives a database of the superuser's to [`APP`], with what is in it, and the use of what the superuser makes in it
 /// later. One that was handed over stays as it is: so this ends with the database itself.
-const HAND_OVER: &str = "
+fn hand_over() -> String {
+    format!(
+        "
 DO $$
 DECLARE
     me oid := current_user::regrole;
@@ -73,13 +76,15 @@ BEGIN
         WHERE proowner = me AND ('pg_proc'::regclass, p.oid) NOT IN (SELECT classid, objid FROM not_alone)
             AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = p.oid AND deptype = 'i')
     LOOP
-        EXECUTE format('ALTER %s OWNER TO app', object);
+        EXECUTE format('ALTER %s OWNER TO {APP}', object);
     END LOOP;
-    ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO app;
-    ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO app;
-    ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO app;
-    ALTER DEFAULT PRIVILEGES GRANT ALL ON ROUTINES TO app;
-    ALTER DEFAULT PRIVILEGES GRANT ALL ON TYPES TO app;
-    EXECUTE format('ALTER DATABASE %I OWNER TO app', current_database());
+    ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO {APP};
+    ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO {APP};
+    ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO {APP};
+    ALTER DEFAULT PRIVILEGES GRANT ALL ON ROUTINES TO {APP};
+    ALTER DEFAULT PRIVILEGES GRANT ALL ON TYPES TO {APP};
+    EXECUTE format('ALTER DATABASE %I OWNER TO {APP}', current_database());
 END
-$$";
+$$"
+    )
+}

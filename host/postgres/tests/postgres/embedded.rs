@@ -117,7 +117,7 @@ async fn an_app_is_no_superuser() {
         "SELECT lo_export(0, '/tmp/x')",
         "CREATE FUNCTION f() RETURNS int LANGUAGE c AS 'libc', 'getpid'",
         "CREATE ROLE other",
-        "ALTER ROLE app SUPERUSER",
+        "ALTER ROLE fasterapi_app SUPERUSER",
         "SET ROLE fasterapi",
         "SET SESSION AUTHORIZATION fasterapi",
         "ALTER SYSTEM SET fsync = off",
