@@ -7,9 +7,9 @@
 //!
 //! # Protocol
 //!
-//! A connection is a line of calls, one at a time, each answered by one frame; 40 may come while one is under way. It holds what its calls open: closing it
-//! drops a call under way (which cancels its statement) and rolls an open transaction back. Concurrent calls take
-//! connections of their own, so nothing waits behind anything else.
+//! A connection is a line of calls, one at a time, each answered by one frame; 40 may come while one is under way. It
+//! holds what its calls open: closing it drops a call under way (which cancels its statement) and rolls an open
+//! transaction back. Concurrent calls take connections of their own, so nothing waits behind anything else.
 //!
 //! A frame is a u32 length, then that many bytes: a code, and fields to the end. A field is a u32 length and its bytes;
 //! the length `0xffff_ffff` stands for no value. Numbers are little-endian, a handle is a field of 4 bytes.

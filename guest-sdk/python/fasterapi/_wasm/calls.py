@@ -321,7 +321,6 @@ class Scheduler:
         return _WAIT | (call.set << 4)
 
     def _exit(self, call: Call) -> int:
-        self._take_holdings(call)
         if self._asleep:  # they rely on somebody having set the alarm
             self._alarm.arm()
         call.done = True

@@ -214,7 +214,7 @@ class AsyncCopyIn:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         copy = self._begun()
-        if kind is None and copy._host is not None:
+        if kind is None and copy._lent is not None:
             await self.finish()
         else:
             copy.close()

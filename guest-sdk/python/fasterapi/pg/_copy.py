@@ -9,6 +9,7 @@ from typing import Any, Self
 from . import _host
 from ._copy_format import RowFormat, format_of
 from ._errors import PgError, PgUsageError
+from ._held import Flow, Held
 
 Data = bytes | bytearray | memoryview | str
 
@@ -16,28 +17,7 @@ _PIECE = 64 * 1024
 """Bytes that are gathered before the host is called."""
 
 
-class _Held:
-    """A COPY of the host's, ended with the request at the latest, or when it is forgotten."""
-
-    __slots__ = ("_held", "_host")
-
-    def __init__(self, host: Any) -> None:
-        self._host: _host.Lent | None = _host.Lent(host)
-        self._held = _host.holdings()
-        self._held.add(self._host)
-
-    def close(self) -> None:
-        """Ends it now. What was not finished is aborted."""
-        host, self._host = self._host, None
-        if host is not None:
-            self._held.discard(host)
-            host.give_back()
-
-    def __del__(self) -> None:
-        self.close()
-
-
-class CopyIn(_Held):
+class CopyIn(Held):
     """Takes what `COPY … FROM STDIN` is to store. Made by `copy_in`; used in a `with` block, whose end stores it."""
 
     __slots__ = ("_format", "_pieces", "_size", "rows")
@@ -104,28 +84,25 @@ class CopyIn(_Held):
         return rows
 
     def _opened(self) -> _host.Lent:
-        if self._host is None or self._host.over:
+        host = self._lent
+        if host is None:
             raise PgUsageError("the copy has ended")
-        return self._host
+        return host
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        if kind is None and self._host is not None:
+        if kind is None and self._lent is not None:
             self.finish()
         else:
             self.close()
 
 
-class CopyOut(_Held, Iterator[bytes], AsyncIterator[bytes]):
+class CopyOut(Flow, Iterator[bytes], AsyncIterator[bytes]):
     """What `COPY … TO STDOUT` gives, in chunks: `for chunk in …`, `async for chunk in …`. Made by `copy_out`."""
 
-    __slots__ = ("_torn",)
-
-    def __init__(self, host: Any) -> None:
-        super().__init__(host)
-        self._torn = False
+    __slots__ = ()
 
     def __next__(self) -> bytes:
         data = _host.run(self._taking())
@@ -140,21 +117,6 @@ class CopyOut(_Held, Iterator[bytes], AsyncIterator[bytes]):
         data = await _host.arun(self._taking())
         if data is None:
             raise StopAsyncIteration
-        return data
-
-    def _taking(self) -> _host.Steps[bytes | None]:
-        if self._torn:
-            raise PgUsageError("the copy was given up half-way: what came of it is not all")
-        if self._host is None or self._host.over:
-            return None
-        try:
-            data: bytes | None = yield self._host, "next"
-        except BaseException as error:
-            self._torn = not isinstance(error, PgError)
-            self.close()
-            raise
-        if data is None:
-            self.close()
         return data
 
     def __enter__(self) -> Self:

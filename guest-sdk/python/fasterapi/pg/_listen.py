@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 
 from . import _host, _options
 from ._errors import PgCanceled, PgUsageError
+from ._held import Held
 
 _A_MINUTE = 60_000
 
@@ -26,20 +27,18 @@ class Notification(NamedTuple):
 _GAP = Notification("", "", 0, True)
 
 
-class Listener:
+class Listener(Held):
     """Hears what is sent to its channels, from its making on: `for n in …`, `async for n in …`, or `get`. Made by `Pg.listen`.
 
     Ended with its request at the latest; `close`, or the end of its `with` block, ends it earlier.
     """
 
-    __slots__ = ("_held", "_host", "_wait")
+    __slots__ = ("_wait",)
 
     def __init__(self, host: Any) -> None:
-        self._host: _host.Lent | None = _host.Lent(host)
+        super().__init__(host)
         self._wait: asyncio.Task[Any] | None = None
         """The host's call under way. It outlives whoever awaits it, so that nothing is lost when that is cancelled."""
-        self._held = _host.holdings()
-        self._held.add(self._host)
 
     def get(self, timeout: float | None = None) -> Notification | None:
         """The next message, `None` when there is none within `timeout` seconds. Nothing else runs in the app meanwhile."""
@@ -65,23 +64,17 @@ class Listener:
                 return _notification(wait.result())
         raise PgCanceled("the listener was closed")
 
-    def close(self) -> None:
-        """Hears no more."""
-        host, self._host = self._host, None
-        if host is not None:
-            self._held.discard(host)
-            host.give_back()
-
     def _opened(self) -> _host.Lent:
-        if self._host is None or self._host.over:
+        host = self._lent
+        if host is None:
             raise PgUsageError("the listener is closed")
-        return self._host
+        return host
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Notification:
-        notification = self.get() if self._host is not None and not self._host.over else None
+        notification = None if self._lent is None else self.get()
         if notification is None:
             raise StopIteration
         return notification
@@ -90,7 +83,7 @@ class Listener:
         return self
 
     async def __anext__(self) -> Notification:
-        if self._host is None or self._host.over:
+        if self._lent is None:
             raise StopAsyncIteration
         try:
             return await self.aget()
@@ -101,9 +94,6 @@ class Listener:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:

@@ -7,63 +7,32 @@ from typing import Any, Self
 
 from . import _codec, _host
 from ._convert import Description
-from ._errors import PgError, PgUsageError
+from ._held import Flow
 from ._row import Row, Shape, shape_of
 
 
-class Blocks:
-    """The blocks of a statement under way. Ended with the request at the latest."""
+class Blocks(Flow):
+    """The blocks of a statement under way: the host's `rows`."""
 
-    __slots__ = ("_held", "_rows", "_torn")
-
-    def __init__(self, rows: Any) -> None:
-        """Takes the host's `rows`."""
-        self._torn = False
-        self._rows: _host.Lent | None = _host.Lent(rows)
-        self._held = _host.holdings()
-        self._held.add(self)
+    __slots__ = ()
 
     def columns(self) -> tuple[Description, ...]:
         """The columns, as in a result block. To be asked before the rows."""
-        assert self._rows is not None
-        columns: tuple[Description, ...] = _codec.loads(self._rows.call("columns"))
+        assert self._host is not None
+        columns: tuple[Description, ...] = _codec.loads(self._host.call("columns"))
         return columns
 
     def next(self) -> list[tuple[Any, ...]] | None:
         """The next rows, packed; none at the end."""
-        return _host.run(self._taking())
+        return _rows(_host.run(self._taking()))
 
     async def anext(self) -> list[tuple[Any, ...]] | None:
         """The same, while other tasks go on."""
-        return await _host.arun(self._taking())
+        return _rows(await _host.arun(self._taking()))
 
-    def _taking(self) -> _host.Steps[list[tuple[Any, ...]] | None]:
-        if self._torn:
-            raise PgUsageError("the stream was given up half-way: the rows that came are not all")
-        if self._rows is None:
-            return None
-        try:
-            block = yield self._rows, "next"
-        except BaseException as error:
-            self._torn = not isinstance(error, PgError)
-            self.close()
-            raise
-        if block is None:
-            self.close()
-            return None
-        rows: list[tuple[Any, ...]] = _codec.loads(block)
-        return rows
 
-    def close(self) -> None:
-        """Cancels what is left of the statement."""
-        self._held.discard(self)
-        self.abandon()
-
-    def abandon(self) -> None:
-        """Ends it with its request."""
-        rows, self._rows = self._rows, None
-        if rows is not None:
-            rows.give_back()
+def _rows(block: bytes | None) -> list[tuple[Any, ...]] | None:
+    return None if block is None else _codec.loads(block)
 
 
 class Stream(Iterator[Row], AsyncIterator[Row]):
