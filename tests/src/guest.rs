@@ -140,7 +140,7 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// Cargo's folder for this profile, where programs stand: `target/release`.
+/// Cargo's folder for this profile, where programs stand: `target/debug`.
 #[must_use]
 pub fn build_folder() -> PathBuf {
     let test = std::env::current_exe().unwrap();

@@ -40,5 +40,4 @@ CREATE TABLE IF NOT EXISTS stored AS
 -- Not logged: no server waits for another's write-ahead log.
 CREATE UNLOGGED TABLE copied (LIKE stored);
 
-VACUUM ANALYZE;
-CHECKPOINT;
+VACUUM ANALYZE world, fortune, reading, stored;

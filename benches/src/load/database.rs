@@ -36,6 +36,7 @@ impl Database {
         println!("==> make the data");
         let schema = apps::folder(App::Postgres.name()).join("schema.sql");
         run(database.psql().arg("--file").arg(schema))?;
+        database.checkpoint()?;
         Ok(database)
     }
 
@@ -44,11 +45,14 @@ impl Database {
         self.server.url(NAME)
     }
 
-    /// psql on it, without anybody's psqlrc.
+    /// psql on it, as an app.
     pub fn psql(&self) -> Command {
-        let mut command = Command::new(tool("psql"));
-        command.args(["--no-psqlrc", "--quiet", "--dbname", &self.url()]).stdin(Stdio::null());
-        command
+        psql(&self.url())
+    }
+
+    /// Writes what it holds in memory to its files, so that it does not in the middle of a measurement.
+    pub fn checkpoint(&self) -> Result<()> {
+        run(psql(&self.server.as_superuser().url(NAME)).args(["--command", "CHECKPOINT"]))
     }
 
     /// What a statement gives, as text.
@@ -69,6 +73,13 @@ impl Database {
         let psql = machine::output(&tool("psql").to_string_lossy(), &["--version"]);
         Ok(format!("PostgreSQL {} · {psql}", self.ask("SHOW server_version")?))
     }
+}
+
+/// psql without anybody's psqlrc.
+fn psql(url: &str) -> Command {
+    let mut command = Command::new(tool("psql"));
+    command.args(["--no-psqlrc", "--quiet", "--dbname", url]).stdin(Stdio::null());
+    command
 }
 
 /// Runs a program to its end.

@@ -102,7 +102,7 @@ pub fn on_core(program: &Path, app: App) -> Command {
     command
 }
 
-/// The host's program, built now with the features that it has in the workspace: it lies beside this one.
+/// The host's program as users get it, built now with the features that it has in the workspace.
 pub fn build_host() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
@@ -110,7 +110,10 @@ pub fn build_host() -> Result<PathBuf> {
         .args(["build", "--release", "--quiet", "--workspace", "--bin", "fasterapi-host"])
         .current_dir(apps::crate_folder());
     ensure!(build.status().context("cannot run cargo")?.success(), "the host does not build");
-    let program = std::env::current_exe()?.with_file_name("fasterapi-host");
+    // This program stands in the folder of another profile, beside it.
+    let here = std::env::current_exe()?;
+    let folder = here.ancestors().nth(2).context("the program lies in no folder of cargo's")?;
+    let program = folder.join("release/fasterapi-host");
     ensure!(program.is_file(), "{} is not there", program.display());
     Ok(program)
 }

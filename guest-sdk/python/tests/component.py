@@ -32,7 +32,7 @@ def host_program() -> Path:
     """The host, beside the bridge."""
     program = Path(os.environ.get(VARIABLE) or "/nowhere/fasterapi-bridge").with_name("fasterapi-host")
     if not program.exists():
-        pytest.skip("no fasterapi-host beside the bridge: cargo build --release --workspace --bins")
+        pytest.skip("no fasterapi-host beside the bridge: cargo build --workspace --bins")
     return program
 
 

@@ -78,8 +78,8 @@ def server() -> Iterator[None]:
     from fasterapi.pg._native import lines
     from fasterapi.pg._native.process import BINARY
 
-    bridge = os.environ.get(BINARY) or str(Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"), "release/fasterapi-bridge"))
-    assert shutil.which(bridge), f"there is no `{bridge}`: `cargo build --release -p fasterapi-bridge`, or set {BINARY}"
+    bridge = os.environ.get(BINARY) or str(Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"), "debug/fasterapi-bridge"))
+    assert shutil.which(bridge), f"there is no `{bridge}`: `cargo build --workspace --bins`, or set {BINARY}"
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="fpy-", dir="/tmp") as folder:
         patch.setenv(BINARY, bridge)
         patch.setenv("FASTERAPI_PG_DATA", folder)

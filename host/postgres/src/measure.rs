@@ -1,4 +1,4 @@
-//! Measurements: `cargo test --release -p fasterapi-postgres --lib -- --ignored --nocapture measure`.
+//! Measurements: `cargo test -p fasterapi-postgres --lib -- --ignored --nocapture measure`.
 
 use std::{
     sync::Arc,

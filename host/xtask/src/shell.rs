@@ -34,13 +34,24 @@ pub(crate) fn outside_of_package(command: &mut Command) {
     }
 }
 
-/// Builds programs of the workspace and gives their folder. All are built with the features that the whole workspace asks for:
-/// one of its packages alone may ask for fewer, and cargo would compile wasmtime once more.
+/// Builds programs of the workspace as its tests are built, and gives their folder.
 pub(crate) fn programs(names: &[&str]) -> Result<PathBuf> {
-    let mut build = cargo(["build", "--release", "--workspace"]);
-    build.args(names.iter().flat_map(|name| ["--bin", name]));
-    run(&mut build)?;
-    Ok(target()?.join("release"))
+    build(names, &[])?;
+    Ok(target()?.join("debug"))
+}
+
+/// Builds the host's program as users get it.
+pub(crate) fn host() -> Result<PathBuf> {
+    build(&["fasterapi-host"], &["--release"])?;
+    Ok(target()?.join("release/fasterapi-host"))
+}
+
+/// All are built with the features that the whole workspace asks for: one of its packages alone may ask for fewer, and
+/// cargo would compile wasmtime once more.
+fn build(names: &[&str], options: &[&str]) -> Result<()> {
+    let mut build = cargo(["build", "--workspace"]);
+    build.args(options).args(names.iter().flat_map(|name| ["--bin", name]));
+    run(&mut build)
 }
 
 /// Runs a program to its end; its output goes where ours goes.

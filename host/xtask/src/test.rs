@@ -22,7 +22,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     setup::postgres_with_tls()?;
     setup::firewall()?;
     let mut count = Count::default();
-    let mut rust = shell::cargo(["test", "--release", "--workspace", "--no-fail-fast"]);
+    let mut rust = shell::cargo(["test", "--workspace", "--no-fail-fast"]);
     if let Some(folder) = &postgres {
         rust.env("FASTERAPI_PG_BIN", folder);
     }

@@ -24,7 +24,7 @@ pub(crate) struct Up {
 impl Up {
     pub(crate) fn run(self) -> Result<ExitCode> {
         setup::builder()?;
-        let program = shell::programs(&["fasterapi-host"])?.join("fasterapi-host");
+        let program = shell::host()?;
         let component = shell::target()?.join("guests/items.wasm");
         let mut build = Command::new(&program);
         build.args(["build", "main:app", "-C"]).arg(shell::root().join(EXAMPLE)).arg("-o").arg(&component);

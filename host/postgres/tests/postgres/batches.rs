@@ -387,7 +387,7 @@ async fn a_serialization_failure_of_a_batch_is_retryable() {
     assert_eq!(count(&db).await, "0");
 }
 
-/// `cargo test --release -p fasterapi-postgres --test postgres -- --ignored --nocapture executemany`
+/// `cargo test -p fasterapi-postgres --test postgres -- --ignored --nocapture executemany`
 #[tokio::test]
 #[ignore = "measures, asserts nothing"]
 #[allow(clippy::print_stdout, reason = "that is what it is for")]
