@@ -28,6 +28,7 @@ async fn each_package_works() {
             json!({"loaded": {"a": [1, 2.5, null], "b": {"c": "ä"}}, "dumped": "a:\n- 1\n- 2.5\n- null\nb:\n  c: ä\n"}),
         ),
         ("/pyjwt", json!({"claims": {"sub": "ada"}, "forged": false})),
+        ("/prometheus-client", json!("seen_total{kind=\"a\"} 1.0")),
         ("/python-jose/HS256", json!({"claims": {"sub": "ada"}, "forged": false})),
         ("/python-jose/RS256", json!({"claims": {"sub": "ada"}, "forged": false})),
         ("/python-jose/ES256", json!({"claims": {"sub": "ada"}, "forged": false})),

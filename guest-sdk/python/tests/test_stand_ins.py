@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -11,7 +12,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
-from fasterapi._build import json_depth, record_queues, ssl_stand_in
+from fasterapi._build import json_depth, mmap_stand_in, record_queues, ssl_stand_in
 from fasterapi._build.hash_stand_in import pbkdf2_hmac, scrypt
 from fasterapi._build.stand_ins import temporary_file
 from fasterapi._wasm import sockets, threads
@@ -58,6 +59,12 @@ def test_a_tls_context_is_made_and_refuses_to_speak() -> None:
     for made in (context, unverified):
         with pytest.raises(ssl_stand_in.SSLError, match="cannot open connections"):
             made.wrap_socket(None)
+
+
+def test_a_memory_map_is_refused_when_it_is_made() -> None:
+    with pytest.raises(OSError, match="cannot map files or memory") as caught:
+        mmap_stand_in.mmap(-1, 4096, access=mmap_stand_in.ACCESS_READ)
+    assert (caught.value.errno, mmap_stand_in.error) == (errno.ENODEV, OSError)
 
 
 @pytest.mark.parametrize(

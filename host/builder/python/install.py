@@ -4,12 +4,14 @@ usage: install.py JOB.json
 
 Only wheels that run in the guest are taken: pure Python, and ours for WASI. pip evaluates environment markers for
 the Python it runs on, so the guest's environment is put in its place. Packages that only a server needs are left
-out, and packages that cannot work in the guest are refused, wherever in the tree they are asked for.
+out, and packages that cannot work in the guest are refused, wherever in the tree they are asked for. Where a version
+needs what is only there for other machines, pip takes an older one: that is told.
 
-Reads from JOB: `arguments` (for `pip install`), `skip` and `refuse` (name -> reason), `constraints` (name ->
-specifier) and `result` (the file to write). Writes `{"ok": true, "installed": {name: version}, "skipped": [name]}`
-or `{"ok": false, "kind": …, "packages": [{"name", "wanted", "by", "ours"}]}`. Anything else is pip's own error on
-stderr. Built on the internals of the pinned pip.
+Reads from JOB: `arguments` (for `pip install`), `skip` and `refuse` (name -> reason), `spare` (name -> who does without
+it -> reason), `constraints` (name -> specifier) and `result` (the file to write). Writes `{"ok": true, "installed":
+{name: version}, "skipped": [name], "spared": [{"name", "by"}], "older": [{"name", "by"}]}` or `{"ok": false, "kind": …,
+"packages": [{"name", "wanted", "by", "ours"}]}`. Anything else is pip's own error on stderr. Built on the internals of
+the pinned pip.
 """
 
 import json
@@ -60,11 +62,16 @@ class GuestFactory(Factory):
 
     job: dict[str, Any] = {}
     skipped: set[str] = set()
+    spared: set[tuple[str, str]] = set()
+    """Names, each with who asked for it."""
+    foreign: dict[tuple[str, str | None], dict[str, Any]] = {}
+    """What was asked for and has nothing for the guest, in the order in which it was met."""
     refused: Refused | None = None
 
     def _make_requirements_from_install_req(self, ireq: Any, requested_extras: Iterable[str]) -> Iterator[Requirement]:
         name = canonicalize_name(ireq.name or "")
         wanted = ireq.match_markers(requested_extras)
+        parent = getattr(ireq.comes_from, "name", None)
         if wanted and name in self.job["skip"]:
             self.skipped.add(name)
             return
@@ -72,11 +79,19 @@ class GuestFactory(Factory):
         if wanted and ireq.link is not None and (ireq.link.is_file or not ireq.link.is_wheel):
             fail("direct", [package(name, str(ireq.req or ireq.link.redacted_url), None)])
         if wanted and name in self.job["refuse"]:
-            parent = getattr(ireq.comes_from, "name", None)
             fail("refused", [package(name, str(ireq.req), parent)])
+        if wanted and parent and canonicalize_name(parent) in self.job["spare"].get(name, {}):
+            self.spared.add((name, canonicalize_name(parent)))
+            return
+        if wanted and ireq.link is None and not self._finder.find_all_candidates(name):
+            self.foreign.setdefault((name, parent), package(name, str(ireq.req), parent))
         yield from super()._make_requirements_from_install_req(ireq, requested_extras)
 
     def get_installation_error(self, e: Any, constraints: Any) -> NoReturn:
+        # What the newest version needs, before what is wrong with the older ones that were tried in its place.
+        for cause in self.foreign.values():
+            if any(candidate.link.is_wheel for candidate in self.published(cause)):
+                fail("native", [cause])
         causes = [describe(cause.requirement, cause.parent) for cause in e.causes]
         ours = self.job["constraints"]
         against_ours = [c for c in causes if c["name"] in ours and self.published(c)]
@@ -119,6 +134,10 @@ def fail(kind: str, packages: list[dict[str, Any]]) -> NoReturn:
     raise GuestFactory.refused
 
 
+def pairs(found: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"name": name, "by": by} for name, by in sorted(found)]
+
+
 def installed(folder: pathlib.Path) -> dict[str, str]:
     names = (info.name.removesuffix(".dist-info").partition("-") for info in folder.glob("*.dist-info"))
     return {canonicalize_name(name): version for name, _, version in names}
@@ -133,8 +152,9 @@ def main(job_file: str) -> int:
     if GuestFactory.refused is not None:
         report = GuestFactory.refused.report
     elif code == 0:
-        names = sorted(GuestFactory.skipped)
-        report = {"ok": True, "installed": installed(pathlib.Path(job["target"])), "skipped": names}
+        there = installed(pathlib.Path(job["target"]))
+        spared, older = GuestFactory.spared, [(name, by) for name, by in GuestFactory.foreign if by and canonicalize_name(by) in there]
+        report = {"ok": True, "installed": there, "skipped": sorted(GuestFactory.skipped), "spared": pairs(spared), "older": pairs(older)}
     else:
         return int(code)
     pathlib.Path(job["result"]).write_text(json.dumps(report))

@@ -34,6 +34,8 @@ pub(crate) struct Site {
 struct Policy {
     constraints: BTreeMap<String, String>,
     skip: BTreeMap<String, String>,
+    /// Name to who does without it, and how.
+    spare: BTreeMap<String, BTreeMap<String, String>>,
     refuse: BTreeMap<String, String>,
     instead: BTreeMap<String, String>,
 }
@@ -42,6 +44,7 @@ struct Policy {
 struct Job<'a> {
     arguments: Vec<String>,
     skip: &'a BTreeMap<String, String>,
+    spare: &'a BTreeMap<String, BTreeMap<String, String>>,
     refuse: &'a BTreeMap<String, String>,
     constraints: &'a BTreeMap<String, String>,
     target: &'a Path,
@@ -59,6 +62,18 @@ struct Report {
     installed: BTreeMap<String, String>,
     #[serde(default)]
     skipped: Vec<String>,
+    #[serde(default)]
+    spared: Vec<Asked>,
+    /// What newer versions of a package need and cannot have.
+    #[serde(default)]
+    older: Vec<Asked>,
+}
+
+/// A package that another asked for.
+#[derive(Deserialize)]
+struct Asked {
+    name: String,
+    by: String,
 }
 
 #[derive(Deserialize)]
@@ -90,11 +105,7 @@ pub(crate) fn site(wheels: &Wheels<'_>, requirements: &Requirements) -> Result<S
         compiled::site(cache, toolchain, &site, progress)
     })?;
     let report = read_report(&unpacked.join(REPORT))?;
-    let notices = report.skipped.iter().filter_map(|name| {
-        let reason = policy.skip.get(name)?;
-        Some(format!("`{name}` is left out: {reason}"))
-    });
-    let notices = notices.collect();
+    let notices = policy.notices(&report);
     Ok(Site { folder: folder.join("site"), packages: report.installed, notices })
 }
 
@@ -169,8 +180,8 @@ fn install(job: &Install<'_>, folder: &Path, target: &Path) -> Result<(), BuildE
     let result = folder.join(REPORT);
     let file = scratch.path().join("job.json");
     let arguments = pip_arguments(job, &ours, target, &constraints);
-    let Policy { refuse, constraints, .. } = job.policy;
-    write_json(&file, &Job { arguments, skip: &skip, refuse, constraints, target, result: &result })?;
+    let Policy { spare, refuse, constraints, .. } = job.policy;
+    write_json(&file, &Job { arguments, skip: &skip, spare, refuse, constraints, target, result: &result })?;
     let mut script = toolchain.script(assets::INSTALL_SCRIPT);
     // Where pip looks for relative paths.
     let folder = job.requirements.file.as_ref().and_then(|file| file.parent()).unwrap_or(scratch.path());
@@ -210,6 +221,25 @@ fn pip_arguments(job: &Install<'_>, ours: &Path, target: &Path, constraints: &Pa
 }
 
 impl Policy {
+    /// What a user should know of an installation that went well.
+    fn notices(&self, report: &Report) -> Vec<String> {
+        let skipped = report.skipped.iter().filter_map(|name| {
+            let reason = self.skip.get(name)?;
+            Some(format!("`{name}` is left out: {reason}"))
+        });
+        let spared = report.spared.iter().filter_map(|Asked { name, by }| {
+            let reason = self.spare.get(name)?.get(by)?;
+            Some(format!("`{name}`, which `{by}` asks for, is left out: {reason}"))
+        });
+        let older = report.older.iter().filter_map(|Asked { name, by }| {
+            let version = report.installed.get(by)?;
+            Some(format!(
+                "`{by}` is {version}: newer versions need `{name}`, which has no WASI build; to be sure of the version, ask for it"
+            ))
+        });
+        skipped.chain(spared).chain(older).collect()
+    }
+
     fn explain(&self, report: &Report) -> BuildError {
         BuildError::Dependencies(
             report.packages.iter().map(|cause| self.explain_one(&report.kind, cause)).collect(),
@@ -224,7 +254,7 @@ impl Policy {
                 ("cannot work in the sandbox".into(), self.refuse.get(name).cloned().unwrap_or_default())
             }
             "native" => {
-                ("needs a native extension that has no WASI build".into(), self.native(name, &instead))
+                ("needs a native extension that has no WASI build".into(), self.native(cause, &instead))
             }
             "source-only" => (
                 "is published as source only, not as a wheel".into(),
@@ -243,11 +273,17 @@ impl Policy {
         Unavailable { wanted: cause.wanted.clone(), by: cause.by.clone(), reason, hint }
     }
 
-    fn native(&self, name: &str, instead: &str) -> String {
+    fn native(&self, cause: &Cause, instead: &str) -> String {
         let recipes = Recipe::all().unwrap_or_default();
-        match recipes.iter().find(|recipe| recipe.name == name) {
-            Some(Recipe { version, .. }) => format!("allow `{name}=={version}`, which can be built for WASI"),
-            None => format!("remove `{name}`{instead}, or add a recipe to guest-sdk/wasi-wheels"),
+        let Cause { name, by, .. } = cause;
+        match (recipes.iter().find(|recipe| recipe.name == *name), by) {
+            (Some(Recipe { version, .. }), _) => {
+                format!("allow `{name}=={version}`, which can be built for WASI")
+            }
+            (None, Some(by)) => {
+                format!("do without `{by}`, or ask for a version of it that needs no `{name}`{instead}")
+            }
+            (None, None) => format!("remove `{name}`{instead}, or add a recipe to guest-sdk/wasi-wheels"),
         }
     }
 
@@ -306,4 +342,30 @@ fn read_report(path: &Path) -> Result<Report, BuildError> {
     let text = fs::read(path).map_err(BuildError::io("read", path))?;
     serde_json::from_slice(&text)
         .map_err(|error| BuildError::Internal(format!("{}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_or_older_is_told() {
+        let policy: Policy = toml::from_str(assets::PACKAGES).unwrap();
+        let report: Report = serde_json::from_value(serde_json::json!({
+            "ok": true,
+            "installed": {"pyjwt": "2.15.1", "authlib": "0.11"},
+            "skipped": ["uvicorn", "fasterapi"],
+            "spared": [{"name": "cryptography", "by": "pyjwt"}],
+            "older": [{"name": "cryptography", "by": "authlib"}, {"name": "x", "by": "gone"}],
+        }))
+        .unwrap();
+        assert_eq!(
+            policy.notices(&report),
+            [
+                "`uvicorn` is left out: the host is the server",
+                "`cryptography`, which `pyjwt` asks for, is left out: it signs with HS256, HS384 and HS512 alone here",
+                "`authlib` is 0.11: newer versions need `cryptography`, which has no WASI build; to be sure of the version, ask for it",
+            ]
+        );
+    }
 }

@@ -24,6 +24,7 @@ from jose import JWTError
 from jose import jwt as jose
 from jsonschema import Draft202012Validator
 from passlib.context import CryptContext
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 app = FastAPI()
 templates = Jinja2Templates(directory="templates")
@@ -124,6 +125,13 @@ def token() -> dict[str, object]:
     except jwt.InvalidSignatureError:
         forged = False
     return {"claims": jwt.decode(made, "secret" * 8, algorithms=["HS256"]), "forged": forged}
+
+
+@app.get("/prometheus-client")
+def metrics() -> str:
+    registry = CollectorRegistry()
+    Counter("seen", "What was seen", ["kind"], registry=registry).labels("a").inc()
+    return generate_latest(registry).decode().split("\n")[2]
 
 
 @app.get("/python-jose/{algorithm}")

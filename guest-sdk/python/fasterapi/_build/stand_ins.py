@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import sys
 import tempfile
@@ -18,12 +19,11 @@ def install() -> None:
     json_depth.install()
     record_queues.install()
     sockets.install()
-    try:
-        import ssl  # noqa: F401
-    except ImportError:
-        from . import ssl_stand_in
-
-        sys.modules["ssl"] = ssl_stand_in
+    for name in ("ssl", "mmap"):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            sys.modules[name] = importlib.import_module(f".{name}_stand_in", __package__)
     hash_stand_in.install(hashlib)
 
 
